@@ -1,0 +1,117 @@
+"""A graph for the eye: plain text and LaTeX, each shared part named once.
+
+Both come from the templates of the ops. A node that is used more than once is written
+on a line of its own and called by a name after that, so the length of the text is
+proportional to the size of the graph and not to the number of its paths.
+"""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from weft.graph.leaf import CONSTANT, Leaf
+from weft.graph.node import Node
+from weft.graph.tree import flatten
+from weft.graph.walk import topological
+
+# Names for shared parts, in this order, then t26, t27 ...
+_LETTERS = "abcdefghijklmnopqrstuvwyz"
+
+
+def text(nodes: Any) -> str:
+    """Write a graph as readable text.
+
+    Parameters
+    ----------
+    nodes : Node or tree of Node
+
+    Returns
+    -------
+    str
+        One line per shared part, then one per node given.
+
+    Examples
+    --------
+    >>> import weft
+    >>> x = weft.input("x", ("n",))
+    >>> print(weft.text(weft.exp(x) * 2 + weft.exp(x)))
+    a = exp(x)
+    ((a * 2) + a)
+    """
+    return _write(nodes, latex=False)
+
+
+def latex(nodes: Any) -> str:
+    r"""Write a graph as LaTeX mathematics, one line (``\\``) per shared part.
+
+    Parameters
+    ----------
+    nodes : Node or tree of Node
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import weft
+    >>> x = weft.input("x", ("n",))
+    >>> print(weft.latex(weft.sqrt(x) / 2))
+    \frac{\sqrt{x}}{2}
+    """
+    return _write(nodes, latex=True)
+
+
+def _write(nodes: Any, latex: bool) -> str:
+    outputs, _ = flatten(nodes)
+    order = topological(outputs)
+    uses = Counter(i for node in order for i in node.inputs)
+    written: dict[Node, str] = {}
+    lines: list[str] = []
+    for node in order:
+        body = _leaf(node, latex) if isinstance(node.op, Leaf) else ""
+        if not body:
+            template = node.op.latex if latex else node.op.text
+            body = _fill(node, [written[i] for i in node.inputs], template, latex)
+            if uses[node] > 1:
+                at = len(lines)
+                name = _LETTERS[at] if at < len(_LETTERS) else f"t{at}"
+                lines.append(f"{name} = {body}")
+                body = name
+        written[node] = body
+    lines += [written[output] for output in outputs]
+    return " \\\\\n".join(lines) if latex else "\n".join(lines)
+
+
+def _leaf(node: Node, latex: bool) -> str:
+    if node.op is not CONSTANT:
+        if latex and len(node.name) > 1:
+            return r"\mathrm{%s}" % node.name.replace("_", r"\_")
+        return node.name
+    value = node.params["value"]
+    if value.size == 1 and value.ndim == 0:
+        return _number(value[()], latex)
+    if value.ndim == 1 and value.size <= 4:
+        return "[" + ", ".join(_number(v, latex) for v in value) + "]"
+    return f"constant{list(value.shape)}"
+
+
+def _number(value: Any, latex: bool) -> str:
+    if latex and isinstance(value, np.floating) and not np.isfinite(value):
+        return {"inf": r"\infty", "-inf": r"-\infty"}.get(str(value), r"\mathrm{nan}")
+    short = f"{value:.6g}" if isinstance(value, np.floating) else str(value)
+    return short
+
+
+def _fill(node: Node, inputs: list[str], template: str, latex: bool) -> str:
+    if template:
+        return template.format(*inputs, **node.params)
+    arguments = list(inputs)
+    for name, value in node.params.items():
+        if value is not None and value is not False:
+            arguments.append(f"{name}={value}")
+    joined = ", ".join(arguments)
+    if not latex:
+        return f"{node.op.name}({joined})"
+    return r"\mathrm{%s}(%s)" % (node.op.name.replace("_", r"\_"), joined)

@@ -1,0 +1,435 @@
+"""Arithmetic on each element: sums, products, powers, rounding, extremes, types.
+
+At a tie or a kink every op here has its *left* derivative in the first argument, and
+the right one where ``kink="right"`` is asked for: `maximum(x, 0)` has slope 0 at 0 from
+the left and 1 from the right, and `abs` has -1 and 1.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from weft.graph.dim import Shape
+from weft.graph.dtype import BOOL, as_dtype, is_float
+from weft.graph.errors import DTypeError
+from weft.graph.leaf import CONSTANT
+from weft.graph.node import DType, Node
+from weft.ops import kinks
+from weft.ops.broadcast import common_dtype, elementwise_shape
+from weft.ops.record import OPS, Derivative, Facts, Op, Value, elementwise
+from weft.ops.sample import Case, reals
+
+
+def _numbers(*inputs: Node, **_: Any) -> tuple[Shape, DType]:
+    dtype = common_dtype(inputs)
+    if dtype == BOOL:
+        raise DTypeError(
+            "booleans have no arithmetic: cast them to a number first, or use "
+            "weft.logical_and, logical_or, where"
+        )
+    return elementwise_shape(inputs), dtype
+
+
+def _floats(*inputs: Node, **_: Any) -> tuple[Shape, DType]:
+    dtype = common_dtype(inputs)
+    if not is_float(dtype):
+        raise DTypeError(
+            f"this is computed in floats, and {dtype} was given: cast it first, for "
+            "instance weft.cast(x, 'float32')"
+        )
+    return elementwise_shape(inputs), dtype
+
+
+# Cast -----------------------------------------------------------------------------
+
+
+def _cast_vjp(i: int, ct: Value, out: Value, inputs: Any, params: Any) -> Value:
+    (x,) = inputs
+    return cast(ct, x.dtype) if is_float(x.dtype) and is_float(out.dtype) else None
+
+
+def _cast_jvp(tangents: Any, out: Value, inputs: Any, params: Any) -> Value:
+    return cast(tangents[0], out.dtype) if is_float(out.dtype) else None
+
+
+_cast = Op(
+    name="cast",
+    forward=lambda x, dtype: np.asarray(x).astype(dtype),
+    rule=lambda x, dtype: (x.shape, dtype),
+    derivative=Derivative(_cast_vjp, _cast_jvp),
+    batch=lambda inputs, batched, params: _cast(*inputs, **params),
+    cases=lambda rng: [
+        Case("to-float32", (rng.normal(size=(2, 3)),), {"dtype": np.dtype("float32")}),
+        Case("to-int64", (rng.normal(size=(3,)),), {"dtype": np.dtype("int64")}),
+        Case("to-bool", (rng.normal(size=()),), {"dtype": np.dtype("bool")}),
+        Case("from-int", (rng.integers(0, 5, (2,)),), {"dtype": np.dtype("float64")}),
+    ],
+    emit=lambda e, x, dtype: e.cast(x, dtype),
+    latex="{0}",
+    text="{0}",
+    doc="The values in another type; floats become integers by cutting towards zero.",
+)
+
+
+def cast(x: Value, dtype: Any) -> Value:
+    """Return `x` in another data type.
+
+    Parameters
+    ----------
+    x : Node or array
+    dtype : str or numpy.dtype
+        Floats become integers by cutting towards zero, and True where not 0.
+
+    Returns
+    -------
+    Node or array
+        `x` itself if it has that type.
+
+    Examples
+    --------
+    >>> import weft
+    >>> weft.cast(weft.constant([1, 2]), "float32").numpy()
+    array([1., 2.], dtype=float32)
+    """
+    wanted = as_dtype(dtype)
+    if not isinstance(x, (Node, np.ndarray, np.generic)):
+        x = np.asarray(x)
+    return x if x.dtype == wanted else _cast(x, dtype=wanted)
+
+
+# Sums and products ----------------------------------------------------------------
+
+add = elementwise(
+    "add",
+    forward=lambda x, y: x + y,
+    partials=(1, 1),
+    emit=lambda e, x, y: e.add(x, y),
+    latex=r"\left({0} + {1}\right)",
+    text="({0} + {1})",
+    facts=Facts(monotone=True, commutative=True, associative=True, neutral=0),
+    sample=[reals(-3, 3), reals(-3, 3)],
+    rule=_numbers,
+    doc="x + y.",
+)
+
+subtract = elementwise(
+    "subtract",
+    forward=lambda x, y: x - y,
+    partials=(1, -1),
+    emit=lambda e, x, y: e.sub(x, y),
+    latex=r"\left({0} - {1}\right)",
+    text="({0} - {1})",
+    facts=Facts(monotone=True, neutral=0),
+    sample=[reals(-3, 3), reals(-3, 3)],
+    rule=_numbers,
+    doc="x - y.",
+)
+
+multiply = elementwise(
+    "multiply",
+    forward=lambda x, y: x * y,
+    partials=(lambda out, x, y: y, lambda out, x, y: x),
+    emit=lambda e, x, y: e.mul(x, y),
+    latex=r"{0} \cdot {1}",
+    text="({0} * {1})",
+    facts=Facts(commutative=True, associative=True, neutral=1),
+    sample=[reals(-3, 3), reals(-3, 3)],
+    rule=_numbers,
+    spelling=kinks.multiply,
+    doc="x * y.",
+)
+
+divide = elementwise(
+    "divide",
+    forward=lambda x, y: x / y,
+    partials=(lambda out, x, y: 1 / y, lambda out, x, y: -out / y),
+    emit=lambda e, x, y: e.div(x, y),
+    latex=r"\frac{{{0}}}{{{1}}}",
+    text="({0} / {1})",
+    facts=Facts(neutral=1),
+    sample=[reals(-3, 3), reals(0.5, 3)],
+    rule=_floats,
+    spelling=kinks.divide,
+    doc="x / y, of floats.",
+)
+
+negative = elementwise(
+    "negative",
+    forward=lambda x: -x,
+    partials=(-1,),
+    emit=lambda e, x: e.neg(x),
+    latex=r"-{0}",
+    text="-{0}",
+    facts=Facts(odd=True, inverse="negative"),
+    sample=reals(-3, 3),
+    rule=_numbers,
+    doc="-x.",
+)
+
+# Powers ---------------------------------------------------------------------------
+
+square = elementwise(
+    "square",
+    forward=lambda x: x * x,
+    partials=(lambda out, x: 2 * x,),
+    emit=lambda e, x: e.mul(x, x),
+    latex=r"{{{0}}}^2",
+    text="{0}**2",
+    facts=Facts(even=True, low=0),
+    sample=reals(-3, 3),
+    rule=_numbers,
+    doc="x * x.",
+)
+
+sqrt = elementwise(
+    "sqrt",
+    forward=np.sqrt,
+    partials=(lambda out, x: 0.5 / out,),
+    emit=lambda e, x: e.sqrt(x),
+    latex=r"\sqrt{{{0}}}",
+    facts=Facts(monotone=True, low=0),
+    sample=reals(0.3, 4),
+    rule=_floats,
+    spelling=kinks.sqrt,
+    doc="The square root.",
+)
+
+
+def _power_slope(out: Value, x: Value, y: Value) -> Value:
+    if isinstance(y, Node) and y.op is CONSTANT and y.shape == ():
+        y = y.params["value"].item()  # x**3 gives 3 * square(x), not 3 * x**(3 - 1)
+    return y * power(x, y - 1)
+
+
+def _log_of_base(out: Value, x: Value, y: Value) -> Value:
+    # d/dy x**y = x**y log(x), and 0 at x = 0; negative bases have no slope in y.
+    positive = OPS["greater"](x, 0)
+    safe = OPS["where"](positive, x, 1)
+    return out * OPS["log"](safe)
+
+
+_power = elementwise(
+    "power",
+    forward=np.power,
+    partials=(_power_slope, _log_of_base),
+    emit=lambda e, x, y: e.power(x, y),
+    latex=r"{{{0}}}^{{{1}}}",
+    text="({0} ** {1})",
+    facts=Facts(neutral=1),
+    sample=[reals(0.4, 2.5), reals(-2, 3)],
+    rule=_floats,
+    doc="x to the power y.",
+)
+
+
+def power(x: Value, y: Value) -> Value:
+    """Return x to the power y, of floats.
+
+    Parameters
+    ----------
+    x, y : Node, array or number
+        The exponents 1, 2, 0.5 and -1, given as numbers, become `x`, `square`, `sqrt`
+        and a division.
+
+    Returns
+    -------
+    Node or array
+
+    Examples
+    --------
+    >>> import weft
+    >>> x = weft.input("x", ())
+    >>> weft.power(x, 2) is weft.square(x)
+    True
+    """
+    if isinstance(x, Node) and isinstance(y, (int, float)):
+        if y == 1:
+            return x
+        if y == 2:
+            return square(x)
+        if y == 0.5:
+            return sqrt(x)
+        if y == -1:
+            return 1 / x
+    return _power(x, y)
+
+
+# Size, sign, rounding -------------------------------------------------------------
+
+
+def _sign_of(slope_at_zero_is_positive: bool) -> Any:
+    compare = "greater_equal" if slope_at_zero_is_positive else "greater"
+
+    def partial(out: Value, x: Value) -> Value:
+        one = cast(1, x.dtype)
+        return OPS["where"](OPS[compare](x, 0), one, -one)
+
+    return partial
+
+
+abs = elementwise(
+    "abs",
+    forward=np.abs,
+    partials=(_sign_of(False),),
+    right_partials=(_sign_of(True),),
+    emit=lambda e, x: e.abs(x),
+    latex=r"\left|{0}\right|",
+    text="|{0}|",
+    facts=Facts(even=True, low=0),
+    sample=reals(-3, 3, avoid=[0]),
+    rule=_numbers,
+    doc="The absolute value; slope -1 at 0 (1 with kink='right').",
+)
+
+sign = elementwise(
+    "sign",
+    forward=np.sign,
+    differentiable=False,
+    emit=lambda e, x: e.select(
+        e.less(x, e.const(0, x)),
+        e.const(-1, x),
+        e.select(e.less(e.const(0, x), x), e.const(1, x), x),
+    ),
+    latex=r"\operatorname{{sign}}\left({0}\right)",
+    facts=Facts(odd=True, monotone=True, low=-1, high=1),
+    sample=reals(-3, 3, avoid=[0]),
+    rule=_numbers,
+    doc="-1, 0 or 1.",
+)
+
+floor = elementwise(
+    "floor",
+    forward=np.floor,
+    differentiable=False,
+    emit=lambda e, x: e.floor(x),
+    latex=r"\left\lfloor {0} \right\rfloor",
+    facts=Facts(monotone=True),
+    sample=reals(-3, 3),
+    rule=_floats,
+    doc="The largest whole number not above x.",
+)
+
+round = elementwise(
+    "round",
+    forward=np.rint,
+    differentiable=False,
+    emit=lambda e, x: e.rint(x),
+    latex=r"\operatorname{{round}}\left({0}\right)",
+    facts=Facts(odd=True, monotone=True),
+    sample=reals(-3, 3),
+    rule=_floats,
+    doc="The nearest whole number, halves to even.",
+)
+
+# Extremes -------------------------------------------------------------------------
+
+
+def _mask(compare: str) -> Any:
+    return lambda out, x, y: OPS[compare](x, y)
+
+
+maximum = elementwise(
+    "maximum",
+    forward=np.maximum,
+    partials=(_mask("greater"), _mask("less_equal")),
+    right_partials=(_mask("greater_equal"), _mask("less")),
+    emit=lambda e, x, y: e.max(x, y),
+    latex=r"\max\left({0}, {1}\right)",
+    facts=Facts(monotone=True, commutative=True, associative=True),
+    sample=[reals(-3, 0.9), reals(1.1, 3)],
+    rule=_numbers,
+    spelling=kinks.maximum,
+    doc="The larger of x and y; NaN if either is.",
+)
+
+minimum = elementwise(
+    "minimum",
+    forward=np.minimum,
+    partials=(_mask("less_equal"), _mask("greater")),
+    right_partials=(_mask("less"), _mask("greater_equal")),
+    emit=lambda e, x, y: e.min(x, y),
+    latex=r"\min\left({0}, {1}\right)",
+    facts=Facts(monotone=True, commutative=True, associative=True),
+    sample=[reals(-3, 0.9), reals(1.1, 3)],
+    rule=_numbers,
+    doc="The smaller of x and y; NaN if either is.",
+)
+
+
+def clip(x: Value, low: Value = None, high: Value = None) -> Value:
+    """Return `x` kept between `low` and `high`.
+
+    Parameters
+    ----------
+    x : Node or array
+    low, high : Node, array or number, optional
+        No bound by default. An infinite number is no bound either.
+
+    Returns
+    -------
+    Node or array
+
+    Examples
+    --------
+    >>> import weft
+    >>> weft.clip(weft.constant([-2.0, 0.5, 2.0]), -1, 1).numpy()
+    array([-1. ,  0.5,  1. ], dtype=float32)
+    """
+    if low is not None and not (isinstance(low, float) and low == -np.inf):
+        x = maximum(x, low)
+    if high is not None and not (isinstance(high, float) and high == np.inf):
+        x = minimum(x, high)
+    return x
+
+
+def stop_gradient(x: Value) -> Value:
+    """Return `x` as a value through which no derivative flows.
+
+    Parameters
+    ----------
+    x : Node or array
+
+    Returns
+    -------
+    Node or array
+
+    Examples
+    --------
+    >>> import weft
+    >>> x = weft.input("x", ())
+    >>> weft.grad(weft.stop_gradient(x) * x, x) is weft.stop_gradient(x)
+    True
+    """
+    return _stop_gradient(x)
+
+
+_stop_gradient = elementwise(
+    "stop_gradient",
+    forward=lambda x: x,
+    differentiable=False,
+    emit=lambda e, x: x,
+    latex=r"\operatorname{{stop}}\left({0}\right)",
+    facts=Facts(odd=True, monotone=True),
+    sample=reals(-3, 3),
+    doc="x, with no derivative.",
+)
+
+__all__ = [
+    "abs",
+    "add",
+    "cast",
+    "clip",
+    "divide",
+    "floor",
+    "maximum",
+    "minimum",
+    "multiply",
+    "negative",
+    "power",
+    "round",
+    "sign",
+    "sqrt",
+    "square",
+    "stop_gradient",
+    "subtract",
+]

@@ -1,0 +1,549 @@
+"""Ops that move values without computing: reshape, transpose, slice, join.
+
+All are linear, so each declares its adjoint and nothing else: the adjoint of repeating
+is summing, of a slice an embedding into zeros, of joining a slice.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from weft.graph.dim import (
+    Dim,
+    Shape,
+    Size,
+    as_dim,
+    as_shape,
+    product,
+    same_size,
+)
+from weft.graph.errors import ShapeError
+from weft.graph.leaf import constant
+from weft.graph.node import DType, Node
+from weft.ops.broadcast import broadcast_shapes, normal_axes, normal_axis
+from weft.ops.record import Value, as_nodes, linear, promoted, unbroadcast
+from weft.ops.sample import Case
+
+# Transpose ------------------------------------------------------------------------
+
+
+def _inverse(axes: Sequence[int]) -> tuple[int, ...]:
+    return tuple(sorted(range(len(axes)), key=axes.__getitem__))
+
+
+_transpose = linear(
+    "transpose",
+    forward=lambda x, axes: np.transpose(x, axes),
+    rule=lambda x, axes: (tuple(x.shape[a] for a in axes), x.dtype),
+    adjoints=[lambda ct, out, x, axes: _transpose(ct, axes=_inverse(axes))],
+    batch=lambda inputs, batched, axes: _transpose(
+        *inputs, axes=(0, *(a + 1 for a in axes))
+    ),
+    cases=lambda rng: [
+        Case("matrix", (rng.normal(size=(2, 3)),), {"axes": (1, 0)}),
+        Case("cube", (rng.normal(size=(2, 3, 4)),), {"axes": (2, 0, 1)}),
+        Case("empty", (rng.normal(size=(0, 3)),), {"axes": (1, 0)}),
+    ],
+    latex=r"{{{0}}}^{{\top}}",
+    doc="The same values with the axes in another order.",
+)
+
+
+def transpose(x: Value, axes: Sequence[int] | None = None) -> Value:
+    """Return `x` with its axes in another order.
+
+    Parameters
+    ----------
+    x : Node or array
+    axes : sequence of int, optional
+        Which axis of `x` comes first, second ...; reversed by default.
+
+    Returns
+    -------
+    Node or array
+
+    Raises
+    ------
+    ShapeError
+        If `axes` does not name every axis once.
+
+    Examples
+    --------
+    >>> import weft
+    >>> weft.transpose(weft.input("x", ("n", 3))).shape
+    (3, 'n')
+    """
+    ndim = len(x.shape)
+    if axes is None:
+        order = tuple(range(ndim))[::-1]
+    else:
+        order = tuple(normal_axis(a, ndim) for a in axes)
+    if sorted(order) != list(range(ndim)):
+        raise ShapeError(f"axes {axes} do not name each of {ndim} axes once")
+    return x if order == tuple(range(ndim)) else _transpose(x, axes=order)
+
+
+def swapaxes(x: Value, a: int, b: int) -> Value:
+    """Return `x` with two axes exchanged.
+
+    Examples
+    --------
+    >>> import weft
+    >>> swapaxes(weft.input("x", ("n", 3)), 0, 1).shape
+    (3, 'n')
+    """
+    axes = list(range(len(x.shape)))
+    axes[a], axes[b] = axes[b], axes[a]
+    return transpose(x, axes)
+
+
+def moveaxis(x: Value, source: int, destination: int) -> Value:
+    """Return `x` with one axis moved to another place.
+
+    Examples
+    --------
+    >>> import weft
+    >>> moveaxis(weft.input("x", ("n", 3, 4)), 0, -1).shape
+    (3, 4, 'n')
+    """
+    ndim = len(x.shape)
+    axes = [a for a in range(ndim) if a != normal_axis(source, ndim)]
+    axes.insert(normal_axis(destination, ndim), normal_axis(source, ndim))
+    return transpose(x, axes)
+
+
+# Reshape --------------------------------------------------------------------------
+
+
+def _reshape_rule(x: Node, shape: Shape) -> tuple[Shape, DType]:
+    if not same_size(x.shape, shape):
+        known = {s for size in x.shape if isinstance(size, Dim) for s in size.symbols}
+        new = {s for size in shape if isinstance(size, Dim) for s in size.symbols}
+        if not new - known:  # a new name is bound, and checked, at run time
+            raise ShapeError(f"{x.shape} and {shape} do not have equally many elements")
+    return shape, x.dtype
+
+
+_reshape = linear(
+    "reshape",
+    forward=lambda x, shape: np.reshape(x, shape),
+    rule=_reshape_rule,
+    adjoints=[lambda ct, out, x, shape: _reshape(ct, shape=x.shape)],
+    batch=lambda inputs, batched, shape: _reshape(
+        *inputs, shape=(inputs[0].shape[0], *shape)
+    ),
+    cases=lambda rng: [
+        Case("flatten", (rng.normal(size=(2, 3)),), {"shape": (6,)}),
+        Case("split", (rng.normal(size=(6,)),), {"shape": (2, 1, 3)}),
+        Case("scalar", (rng.normal(size=(1, 1)),), {"shape": ()}),
+        Case("empty", (rng.normal(size=(0, 4)),), {"shape": (2, 0)}),
+    ],
+    latex="{0}",
+    doc="The same values, in the same order, in another shape.",
+)
+
+
+def reshape(x: Value, shape: Any) -> Value:
+    """Return `x` in another shape.
+
+    Parameters
+    ----------
+    x : Node or array
+    shape : int, str or sequence of them
+        One entry may be -1: what is left over. A product of symbols has no name of its
+        own; give one, and it is checked at run time.
+
+    Returns
+    -------
+    Node or array
+
+    Raises
+    ------
+    ShapeError
+        If the number of elements would change.
+
+    Examples
+    --------
+    >>> import weft
+    >>> weft.reshape(weft.input("x", ("n", 2, 3)), ("n", -1)).shape
+    ('n', 6)
+    """
+    given = (shape,) if isinstance(shape, (int, str, Dim)) else tuple(shape)
+    target = _fill_in(x.shape, given)
+    return x if target == tuple(x.shape) else _reshape(x, shape=target)
+
+
+def _fill_in(shape: Shape, given: tuple[Any, ...]) -> Shape:
+    if given.count(-1) > 1:
+        raise ShapeError(f"{given} leaves more than one dimension open")
+    if -1 not in given:
+        return as_shape(given)
+    at = given.index(-1)
+    before, after = as_shape(given[:at]), as_shape(given[at + 1 :])
+    rest, remaining = list(before + after), list(shape)
+    # Dimensions that stand on both sides cancel: only what remains is divided.
+    for size in list(rest):
+        if size in remaining:
+            remaining.remove(size)
+            rest.remove(size)
+    left = _divide(product(remaining), product(rest))
+    if left is None:
+        raise ShapeError(
+            f"{shape} cannot be reshaped to {given}: -1 has no whole value"
+        )
+    return (*before, left, *after)
+
+
+def _divide(size: Size, by: Size) -> Size | None:
+    if not isinstance(by, int) or by == 0:
+        return 0 if size == 0 and by == 0 else None
+    if isinstance(size, int):
+        return None if size % by else size // by
+    parts = [*(c for _, c in size.terms), size.constant]
+    if any(part % by for part in parts):
+        return None
+    terms = tuple((symbol, c // by) for symbol, c in size.terms)
+    return Dim(terms, size.constant // by)
+
+
+def expand_dims(x: Value, axis: int) -> Value:
+    """Return `x` with a new axis of size 1 at `axis`.
+
+    Examples
+    --------
+    >>> import weft
+    >>> weft.expand_dims(weft.input("x", ("n",)), -1).shape
+    ('n', 1)
+    """
+    at = normal_axis(axis, len(x.shape) + 1)
+    return reshape(x, (*x.shape[:at], 1, *x.shape[at:]))
+
+
+def squeeze(x: Value, axis: Any) -> Value:
+    """Return `x` without the axes of size 1 that `axis` names.
+
+    Raises
+    ------
+    ShapeError
+        If one of them is not of size 1.
+
+    Examples
+    --------
+    >>> import weft
+    >>> weft.squeeze(weft.input("x", ("n", 1)), -1).shape
+    ('n',)
+    """
+    axes = normal_axes(axis, len(x.shape))
+    for a in axes:
+        if x.shape[a] != 1:
+            raise ShapeError(f"axis {a} of {x.shape} is not of size 1")
+    return reshape(x, [size for a, size in enumerate(x.shape) if a not in axes])
+
+
+# Broadcast ------------------------------------------------------------------------
+
+
+def _broadcast_rule(x: Node, shape: Shape) -> tuple[Shape, DType]:
+    if broadcast_shapes([x.shape, shape]) != shape:
+        raise ShapeError(f"{x.shape} does not broadcast to {shape}")
+    return shape, x.dtype
+
+
+def _broadcast_batch(inputs: Any, batched: Any, shape: Shape) -> Node:
+    (x,) = inputs
+    missing = len(shape) - (x.ndim - 1)
+    lifted = reshape(x, (x.shape[0], *(1,) * missing, *x.shape[1:]))
+    node: Node = broadcast_to(lifted, (x.shape[0], *shape))
+    return node
+
+
+_broadcast_to = linear(
+    "broadcast_to",
+    forward=lambda x, shape: np.broadcast_to(x, shape),
+    rule=_broadcast_rule,
+    adjoints=[lambda ct, out, x, shape: unbroadcast(ct, x.shape)],
+    batch=_broadcast_batch,
+    cases=lambda rng: [
+        Case("row", (rng.normal(size=(3,)),), {"shape": (2, 3)}),
+        Case("column", (rng.normal(size=(2, 1)),), {"shape": (2, 3)}),
+        Case("scalar", (rng.normal(size=()),), {"shape": (2, 3)}),
+        Case("empty", (rng.normal(size=(1, 3)),), {"shape": (0, 3)}),
+    ],
+    latex="{0}",
+    doc="The values repeated to a larger shape.",
+)
+
+
+def broadcast_to(x: Value, shape: Any) -> Value:
+    """Return `x` repeated to `shape`, by NumPy's rule.
+
+    Parameters
+    ----------
+    x : Node, array or number
+    shape : int, str or sequence of them
+
+    Returns
+    -------
+    Node or array
+
+    Raises
+    ------
+    ShapeError
+        If it does not broadcast to that shape.
+
+    Examples
+    --------
+    >>> import weft
+    >>> weft.broadcast_to(weft.constant([1.0, 2.0]), ("n", 2)).shape
+    ('n', 2)
+    """
+    target = as_shape(shape)
+    if any(isinstance(size, Dim) for size in target):
+        x = x if isinstance(x, Node) else constant(x)
+    return x if np.shape(x) == target else _broadcast_to(x, shape=target)
+
+
+# Slices ---------------------------------------------------------------------------
+
+# A slice is kept as (start, length, step) with start and length dimensions and step an
+# int, so that its shape rule is just the lengths.
+Piece = tuple[Size, Size, int]
+
+
+def _slices(pieces: Sequence[tuple[int, int, int]]) -> tuple[slice, ...]:
+    result = []
+    for start, length, step in pieces:
+        stop: int | None = start + length * step
+        result.append(
+            slice(start, None if stop is not None and stop < 0 else stop, step)
+        )
+    return tuple(result)
+
+
+def _embed_forward(x: Any, shape: tuple[int, ...], pieces: Any) -> Any:
+    out = np.zeros(shape, x.dtype)
+    out[_slices(pieces)] = x
+    return out
+
+
+def _whole(size: Size) -> Piece:
+    return (0, size, 1)
+
+
+_slice = linear(
+    "slice",
+    forward=lambda x, pieces: x[_slices(pieces)],
+    rule=lambda x, pieces: (tuple(length for _, length, _ in pieces), x.dtype),
+    adjoints=[
+        lambda ct, out, x, pieces: _embed(ct, shape=tuple(x.shape), pieces=pieces)
+    ],
+    batch=lambda inputs, batched, pieces: _slice(
+        *inputs, pieces=(_whole(inputs[0].shape[0]), *pieces)
+    ),
+    cases=lambda rng: [
+        Case("middle", (rng.normal(size=(4, 5)),), {"pieces": ((1, 2, 1), (0, 5, 1))}),
+        Case("step", (rng.normal(size=(7,)),), {"pieces": ((1, 3, 2),)}),
+        Case("reverse", (rng.normal(size=(3,)),), {"pieces": ((2, 3, -1),)}),
+        Case("empty", (rng.normal(size=(3,)),), {"pieces": ((1, 0, 1),)}),
+    ],
+    latex="{0}",
+    doc="A regular part of the values.",
+)
+
+_embed = linear(
+    "embed",
+    forward=_embed_forward,
+    rule=lambda x, shape, pieces: (shape, x.dtype),
+    adjoints=[lambda ct, out, x, shape, pieces: _slice(ct, pieces=pieces)],
+    batch=lambda inputs, batched, shape, pieces: _embed(
+        *inputs,
+        shape=(inputs[0].shape[0], *shape),
+        pieces=(_whole(inputs[0].shape[0]), *pieces),
+    ),
+    cases=lambda rng: [
+        Case(
+            "middle",
+            (rng.normal(size=(2, 5)),),
+            {"shape": (4, 5), "pieces": ((1, 2, 1), (0, 5, 1))},
+        ),
+        Case("step", (rng.normal(size=(3,)),), {"shape": (7,), "pieces": ((1, 3, 2),)}),
+    ],
+    latex="{0}",
+    doc="Zeros with the values put into a regular part: the adjoint of a slice.",
+)
+
+
+def slice_axes(x: Value, index: Sequence[slice]) -> Value:
+    """Return the part of `x` that one Python slice per axis names.
+
+    Parameters
+    ----------
+    x : Node or array
+    index : sequence of slice
+        Bounds are ints or dimensions; negative ones count from the end.
+
+    Returns
+    -------
+    Node or array
+
+    Raises
+    ------
+    ShapeError
+        If the length of a part is not known as a linear form.
+    """
+    pieces = tuple(_piece(s, size) for s, size in zip(index, x.shape, strict=True))
+    if pieces == tuple(_whole(size) for size in x.shape):
+        return x
+    return _slice(x, pieces=pieces)
+
+
+def _piece(part: slice, size: Size) -> Piece:
+    step = 1 if part.step is None else int(part.step)
+    if step == 0:
+        raise ShapeError("a slice cannot have step 0")
+    bounds = (part.start, part.stop)
+    if isinstance(size, int) and not any(isinstance(b, (Dim, str)) for b in bounds):
+        start, stop, step = part.indices(size)
+        return (start, len(range(start, stop, step)), step)
+    if step == -1 and bounds == (None, None):
+        return (size - 1, size, -1)
+    if step != 1:
+        raise ShapeError(
+            f"a step of {step} along dimension {size} has no length that is known "
+            "before it is run: reshape to make the step an axis"
+        )
+    start = _bound(part.start, size, 0)
+    stop = _bound(part.stop, size, size)
+    length = stop - start
+    if isinstance(length, int) and length < 0:
+        length = 0
+    return (start, length, 1)
+
+
+def _bound(given: Any, size: Size, default: Size) -> Size:
+    if given is None:
+        return default
+    if isinstance(given, int) and given < 0:
+        return size + given
+    return as_dim(given)
+
+
+# Joining --------------------------------------------------------------------------
+
+
+def _concatenate_rule(*inputs: Node, axis: int) -> tuple[Shape, DType]:
+    first = inputs[0].shape
+    total: Size = 0
+    for node in inputs:
+        here = node.shape
+        if len(here) != len(first) or any(
+            a != b
+            for i, (a, b) in enumerate(zip(here, first, strict=True))
+            if i != axis
+        ):
+            raise ShapeError(
+                f"{first} and {here} cannot be joined along axis {axis}: they differ "
+                "along another"
+            )
+        total = here[axis] + total
+    return (*first[:axis], total, *first[axis + 1 :]), inputs[0].dtype
+
+
+def _concatenate_adjoint(
+    i: int, ct: Value, out: Value, *inputs: Value, axis: int
+) -> Value:
+    start: Size = 0
+    for x in inputs[:i]:
+        start = x.shape[axis] + start
+    pieces = [_whole(size) for size in inputs[i].shape]
+    pieces[axis] = (start, inputs[i].shape[axis], 1)
+    return _slice(ct, pieces=tuple(pieces))
+
+
+def _concatenate_batch(inputs: Any, batched: Any, axis: int) -> Node:
+    length = next(x.shape[0] for x, has in zip(inputs, batched, strict=True) if has)
+    whole = [
+        x if has else broadcast_to(x, (length, *x.shape))
+        for x, has in zip(inputs, batched, strict=True)
+    ]
+    node: Node = _concatenate(*whole, axis=axis + 1)
+    return node
+
+
+_concatenate = linear(
+    "concatenate",
+    forward=lambda *arrays, axis: np.concatenate(arrays, axis),
+    rule=_concatenate_rule,
+    adjoints=_concatenate_adjoint,
+    joint=True,
+    batch=_concatenate_batch,
+    cases=lambda rng: [
+        Case("rows", (rng.normal(size=(2, 3)), rng.normal(size=(1, 3))), {"axis": 0}),
+        Case(
+            "three",
+            tuple(rng.normal(size=(2, k)) for k in (1, 2, 3)),
+            {"axis": 1},
+        ),
+        Case("empty", (rng.normal(size=(0, 3)), rng.normal(size=(2, 3))), {"axis": 0}),
+    ],
+    latex=r"\left[{0}, \dots\right]",
+    doc="The values one after the other along an axis.",
+)
+
+
+def concatenate(values: Sequence[Value], axis: int = 0) -> Value:
+    """Join `values` along an existing axis.
+
+    Parameters
+    ----------
+    values : sequence of Node or array
+        At least one; equal in shape but for `axis`.
+    axis : int
+
+    Returns
+    -------
+    Node or array
+
+    Raises
+    ------
+    ShapeError
+        If they do not fit.
+
+    Examples
+    --------
+    >>> import weft
+    >>> x = weft.input("x", ("n", 3))
+    >>> weft.concatenate([x, x[1:]]).shape
+    ('2n-1', 3)
+    """
+    if not values:
+        raise ShapeError("there is nothing to join: give at least one value")
+    parts: Sequence[Value] = list(values)
+    if any(isinstance(v, Node) for v in parts):
+        parts = promoted(as_nodes(parts))
+    return _concatenate(*parts, axis=normal_axis(axis, len(parts[0].shape)))
+
+
+def stack(values: Sequence[Value], axis: int = 0) -> Value:
+    """Join `values` along a new axis.
+
+    Parameters
+    ----------
+    values : sequence of Node or array
+        At least one; all of one shape.
+    axis : int
+        Where the new axis stands in the result.
+
+    Returns
+    -------
+    Node or array
+
+    Examples
+    --------
+    >>> import weft
+    >>> x = weft.input("x", ("n",))
+    >>> weft.stack([x, 2 * x], axis=1).shape
+    ('n', 2)
+    """
+    return concatenate([expand_dims(v, axis) for v in values], axis)
