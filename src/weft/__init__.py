@@ -5,7 +5,41 @@ the compiler turns it into a program. Everything here starts from `weft.input`,
 `weft.parameter` and functions with NumPy's names; networks live in `weft.nn`, training
 in `weft.train`, and whoever has a table begins with `weft.TabularClassifier`,
 `weft.TabularRegressor` or the command ``weft fit``.
+
+What is heavy to import (scikit-learn above all) is loaded when it is first used.
 """
 
+from importlib import import_module
+from importlib.metadata import version as _version
+from typing import Any
+
+from weft.compile import *  # noqa: F403
+from weft.differentiate import *  # noqa: F403
 from weft.graph import *  # noqa: F403
 from weft.ops import *  # noqa: F403
+
+__version__ = _version("weft")
+
+# Public name -> the module that has it; a name equal to its module's is the module.
+_LAZY = {
+    "nn": "weft.nn",
+    "train": "weft.train",
+    "tables": "weft.tables",
+    "testing": "weft.testing",
+    "MLPClassifier": "weft.estimators",
+    "MLPRegressor": "weft.estimators",
+    "TabularClassifier": "weft.estimators",
+    "TabularRegressor": "weft.estimators",
+    "load": "weft.estimators",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'weft' has no attribute {name!r}")
+    module = import_module(_LAZY[name])
+    return module if _LAZY[name] == f"weft.{name}" else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LAZY])

@@ -1,10 +1,10 @@
 """The vocabulary: one record per op, and the functions that people call.
 
-`OPS` holds every record by name. Reading one record (`weft.ops.special.tanh`, say) tells
-everything about an op; `weft.ops.record` says what a record consists of.
+`OPS` holds every record by name. Reading one record (`weft.ops.special.tanh`, say)
+tells everything about an op; `weft.ops.record` says what a record consists of.
 """
 
-from weft.ops import operators as _operators  # gives nodes their operators
+from weft.ops import operators as _operators  # noqa: F401 - gives nodes theirs
 from weft.ops.arithmetic import (
     abs,
     add,

@@ -15,7 +15,7 @@ from weft.graph.errors import DTypeError, FeedError, ShapeError
 from weft.graph.leaf import constant
 from weft.graph.node import DType, Node, intern
 from weft.ops.broadcast import normal_axis
-from weft.ops.record import Facts, Value, explicit, linear
+from weft.ops.record import Facts, Op, Value, explicit, linear
 from weft.ops.sample import Array, Case
 from weft.ops.structure import broadcast_to, moveaxis, reshape, transpose
 
@@ -23,8 +23,8 @@ from weft.ops.structure import broadcast_to, moveaxis, reshape, transpose
 def _integers(index: Node) -> None:
     if index.dtype.kind != "i":
         raise DTypeError(
-            f"positions are integers, and {index.dtype} was given: cast them, or choose "
-            "by a mask with weft.where"
+            f"positions are integers, and {index.dtype} was given: cast them, or "
+            "choose by a mask with weft.where"
         )
 
 
@@ -48,7 +48,7 @@ def _as_index(index: Value) -> Value:
 
 # Counting -------------------------------------------------------------------------
 
-_arange = explicit(
+_arange: Op = explicit(
     "arange",
     forward=lambda length: np.arange(length),
     rule=lambda length: ((length,), INT64),
@@ -173,7 +173,7 @@ def _scatter_batch(inputs: Any, batched: Any, axis: int, length: Size) -> Node:
     return _node(moveaxis(split, 1, axis + 1))
 
 
-_take = linear(
+_take: Op = linear(
     "take",
     forward=lambda x, index, axis: np.take(
         x, _inside(index, np.shape(x)[axis]), axis=axis
@@ -198,7 +198,7 @@ _take = linear(
     doc="The values at some positions along an axis.",
 )
 
-_scatter_add = linear(
+_scatter_add: Op = linear(
     "scatter_add",
     forward=_scatter_forward,
     rule=_scatter_rule,
@@ -311,7 +311,7 @@ def _put_forward(x: Array, index: Array, axis: int, length: int) -> Array:
     shape = list(x.shape)
     shape[axis] = length
     out = np.zeros(shape, x.dtype)
-    places = list(np.indices(x.shape, sparse=True))
+    places: list[Array] = list(np.indices(x.shape, sparse=True))
     places[axis] = _inside(index, length)
     np.add.at(out, tuple(places), x)
     return out
@@ -325,7 +325,7 @@ def _both(inputs: Any, batched: Any) -> tuple[Node, ...]:
     )
 
 
-_take_along = linear(
+_take_along: Op = linear(
     "take_along_axis",
     forward=lambda x, index, axis: np.take_along_axis(
         x, _inside(index, x.shape[axis]), axis
@@ -352,7 +352,7 @@ _take_along = linear(
     doc="One value, or several, per row, at positions of its own.",
 )
 
-_put_along = linear(
+_put_along: Op = linear(
     "put_along_axis",
     forward=_put_forward,
     rule=lambda x, index, axis, length: (
@@ -419,7 +419,7 @@ def _one_hot_rule(index: Node, depth: Size, dtype: DType) -> tuple[Shape, DType]
     return (*index.shape, depth), dtype
 
 
-_one_hot = explicit(
+_one_hot: Op = explicit(
     "one_hot",
     forward=lambda index, depth, dtype: (
         np.expand_dims(_inside(index, depth), -1) == np.arange(depth)
@@ -474,7 +474,7 @@ def _position_rule(x: Node, axis: int) -> tuple[Shape, DType]:
     return (*x.shape[:axis], *x.shape[axis + 1 :]), INT64
 
 
-_argmax = explicit(
+_argmax: Op = explicit(
     "argmax",
     forward=lambda x, axis: np.argmax(x, axis),
     rule=_position_rule,
@@ -502,7 +502,7 @@ def argmax(x: Value, axis: int = -1) -> Value:
     return _argmax(x, axis=normal_axis(axis, len(x.shape)))
 
 
-_argsort = explicit(
+_argsort: Op = explicit(
     "argsort",
     forward=lambda x, axis: np.argsort(x, axis, kind="stable"),
     rule=lambda x, axis: (x.shape, INT64),

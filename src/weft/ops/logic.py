@@ -1,6 +1,6 @@
-"""Comparison, logic and choice. Their values are masks; only `where` passes derivatives.
+"""Comparison, logic and choice: masks, through which no derivative passes.
 
-`where` gives an unselected branch a cotangent of exactly 0. What the branch itself does
+`where` passes derivatives to its branches. An unselected one gets a cotangent of exactly 0. What the branch itself does
 with that 0 is its own affair: ``where(x > 0, log(x), 0)`` still asks log for a slope at
 0, so write ``log(where(x > 0, x, 1))`` where a branch is not defined.
 """
@@ -55,7 +55,7 @@ def _comparison(
     )
 
 
-equal = _comparison(
+equal: Op = _comparison(
     "equal",
     lambda x, y: x == y,
     lambda e, x, y: e.equal(x, y),
@@ -63,7 +63,7 @@ equal = _comparison(
     "==",
     "Whether x equals y; NaN equals nothing.",
 )
-not_equal = _comparison(
+not_equal: Op = _comparison(
     "not_equal",
     lambda x, y: x != y,
     lambda e, x, y: e.logical_not(e.equal(x, y)),
@@ -71,7 +71,7 @@ not_equal = _comparison(
     "!=",
     "Whether x differs from y.",
 )
-less = _comparison(
+less: Op = _comparison(
     "less",
     lambda x, y: x < y,
     lambda e, x, y: e.less(x, y),
@@ -79,7 +79,7 @@ less = _comparison(
     "<",
     "Whether x < y.",
 )
-less_equal = _comparison(
+less_equal: Op = _comparison(
     "less_equal",
     lambda x, y: x <= y,
     lambda e, x, y: e.less_equal(x, y),
@@ -87,7 +87,7 @@ less_equal = _comparison(
     "<=",
     "Whether x <= y.",
 )
-greater = _comparison(
+greater: Op = _comparison(
     "greater",
     lambda x, y: x > y,
     lambda e, x, y: e.less(y, x),
@@ -95,7 +95,7 @@ greater = _comparison(
     ">",
     "Whether x > y.",
 )
-greater_equal = _comparison(
+greater_equal: Op = _comparison(
     "greater_equal",
     lambda x, y: x >= y,
     lambda e, x, y: e.less_equal(y, x),
@@ -134,13 +134,13 @@ def _logical(
     )
 
 
-logical_and = _logical(
+logical_and: Op = _logical(
     "logical_and", np.logical_and, lambda e, x, y: e.logical_and(x, y), r"\land"
 )
-logical_or = _logical(
+logical_or: Op = _logical(
     "logical_or", np.logical_or, lambda e, x, y: e.logical_or(x, y), r"\lor"
 )
-logical_not = _logical(
+logical_not: Op = _logical(
     "logical_not", np.logical_not, lambda e, x: e.logical_not(x), r"\lnot"
 )
 
@@ -176,7 +176,7 @@ def _choose(condition: Value, x: Value, y: Value) -> Value:
     return np.where(condition, x, y)
 
 
-_where = Op(
+_where: Op = Op(
     name="where",
     forward=_choose,
     rule=_where_rule,

@@ -13,7 +13,16 @@ from weft.graph.dtype import BOOL, promote
 from weft.graph.errors import DTypeError, ShapeError
 from weft.graph.node import DType, Node
 from weft.ops.broadcast import broadcast_shapes
-from weft.ops.record import Facts, Value, align, as_nodes, linear, promoted, unbroadcast
+from weft.ops.record import (
+    Facts,
+    Op,
+    Value,
+    align,
+    as_nodes,
+    linear,
+    promoted,
+    unbroadcast,
+)
 from weft.ops.sample import Case
 from weft.ops.structure import reshape, swapaxes
 
@@ -31,7 +40,7 @@ def _rule(x: Node, y: Node) -> tuple[Shape, DType]:
     return (*stack, x.shape[-2], y.shape[-1]), dtype
 
 
-_matmul = linear(
+_matmul: Op = linear(
     "matmul",
     forward=np.matmul,
     rule=_rule,

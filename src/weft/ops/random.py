@@ -22,7 +22,7 @@ from weft.ops.arithmetic import sqrt
 from weft.ops.broadcast import elementwise_shape
 from weft.ops.index import arange
 from weft.ops.logic import less
-from weft.ops.record import Facts, Value, align, explicit
+from weft.ops.record import Facts, Op, Value, align, explicit
 from weft.ops.sample import Array, Case
 from weft.ops.special import cos, log1p
 
@@ -119,7 +119,7 @@ def _uniform_rule(
     return (*elementwise_shape((seed, step, index)), *shape), dtype
 
 
-_uniform = explicit(
+_uniform: Op = explicit(
     "random_uniform",
     forward=_uniform_forward,
     rule=_uniform_rule,

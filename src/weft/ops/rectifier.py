@@ -11,7 +11,7 @@ import numpy as np
 
 from weft.ops.arithmetic import _floats, clip, minimum
 from weft.ops.logic import where
-from weft.ops.record import OPS, Facts, Value, elementwise
+from weft.ops.record import OPS, Facts, Op, Value, elementwise
 from weft.ops.sample import reals
 from weft.ops.special import erf, expm1, sigmoid
 
@@ -20,7 +20,7 @@ def _active(compare: str) -> Any:
     return lambda out, x: OPS[compare](x, 0)
 
 
-relu = elementwise(
+relu: Op = elementwise(
     "relu",
     forward=lambda x: np.maximum(x, 0),
     partials=(_active("greater"),),

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from weft.ops.arithmetic import _floats, square
-from weft.ops.record import Facts, Value, elementwise
+from weft.ops.record import Facts, Op, Value, elementwise
 from weft.ops.sample import Array, Case, reals
 
-exp = elementwise(
+exp: Op = elementwise(
     "exp",
     forward=np.exp,
     partials=(lambda out, x: out,),
@@ -26,7 +26,7 @@ exp = elementwise(
     doc="e to the power x.",
 )
 
-expm1 = elementwise(
+expm1: Op = elementwise(
     "expm1",
     forward=np.expm1,
     partials=(lambda out, x: exp(x),),
@@ -38,7 +38,7 @@ expm1 = elementwise(
     doc="e to the power x, minus 1, exact near 0.",
 )
 
-log = elementwise(
+log: Op = elementwise(
     "log",
     forward=np.log,
     partials=(lambda out, x: 1 / x,),
@@ -50,7 +50,7 @@ log = elementwise(
     doc="The natural logarithm.",
 )
 
-log1p = elementwise(
+log1p: Op = elementwise(
     "log1p",
     forward=np.log1p,
     partials=(lambda out, x: 1 / (1 + x),),
@@ -62,7 +62,7 @@ log1p = elementwise(
     doc="The natural logarithm of 1 + x, exact near 0.",
 )
 
-sin = elementwise(
+sin: Op = elementwise(
     "sin",
     forward=np.sin,
     partials=(lambda out, x: cos(x),),
@@ -74,7 +74,7 @@ sin = elementwise(
     doc="The sine of x, in radians.",
 )
 
-cos = elementwise(
+cos: Op = elementwise(
     "cos",
     forward=np.cos,
     partials=(lambda out, x: -sin(x),),
@@ -86,7 +86,7 @@ cos = elementwise(
     doc="The cosine of x, in radians.",
 )
 
-tanh = elementwise(
+tanh: Op = elementwise(
     "tanh",
     forward=np.tanh,
     partials=(lambda out, x: 1 - square(out),),
@@ -106,7 +106,7 @@ def _sigmoid(x: Any) -> Any:
     return np.where(x >= 0, np.ones_like(e), e) / (1 + e)
 
 
-sigmoid = elementwise(
+sigmoid: Op = elementwise(
     "sigmoid",
     forward=_sigmoid,
     # sigmoid(-x) and not 1 - out, which is 0 where x is large.
@@ -122,7 +122,7 @@ sigmoid = elementwise(
     doc="1 / (1 + exp(-x)), the logistic sigmoid.",
 )
 
-softplus = elementwise(
+softplus: Op = elementwise(
     "softplus",
     forward=lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
     partials=(lambda out, x: sigmoid(x),),
@@ -162,7 +162,7 @@ def _scipy_erf(x: Array) -> Array:
     return value
 
 
-erf = elementwise(
+erf: Op = elementwise(
     "erf",
     forward=_scipy_erf,
     partials=(lambda out, x: (2 / math.sqrt(math.pi)) * exp(-square(x)),),
@@ -189,7 +189,7 @@ def _scipy_polygamma(x: Array, n: int) -> Array:
     return np.asarray(scipy_polygamma(n, x), dtype=np.asarray(x).dtype)
 
 
-lgamma = elementwise(
+lgamma: Op = elementwise(
     "lgamma",
     forward=_scipy_lgamma,
     partials=(lambda out, x: polygamma(0, x),),
@@ -200,7 +200,7 @@ lgamma = elementwise(
     doc="The logarithm of the absolute value of the gamma function.",
 )
 
-_polygamma = elementwise(
+_polygamma: Op = elementwise(
     "polygamma",
     forward=_scipy_polygamma,
     partials=(lambda out, x, n: polygamma(n + 1, x),),

@@ -22,7 +22,7 @@ from weft.graph.errors import ShapeError
 from weft.graph.leaf import constant
 from weft.graph.node import DType, Node
 from weft.ops.broadcast import broadcast_shapes, normal_axes, normal_axis
-from weft.ops.record import Value, as_nodes, linear, promoted, unbroadcast
+from weft.ops.record import Op, Value, as_nodes, linear, promoted, unbroadcast
 from weft.ops.sample import Case
 
 # Transpose ------------------------------------------------------------------------
@@ -32,7 +32,7 @@ def _inverse(axes: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(range(len(axes)), key=axes.__getitem__))
 
 
-_transpose = linear(
+_transpose: Op = linear(
     "transpose",
     forward=lambda x, axes: np.transpose(x, axes),
     rule=lambda x, axes: (tuple(x.shape[a] for a in axes), x.dtype),
@@ -125,7 +125,7 @@ def _reshape_rule(x: Node, shape: Shape) -> tuple[Shape, DType]:
     return shape, x.dtype
 
 
-_reshape = linear(
+_reshape: Op = linear(
     "reshape",
     forward=lambda x, shape: np.reshape(x, shape),
     rule=_reshape_rule,
@@ -258,7 +258,7 @@ def _broadcast_batch(inputs: Any, batched: Any, shape: Shape) -> Node:
     return node
 
 
-_broadcast_to = linear(
+_broadcast_to: Op = linear(
     "broadcast_to",
     forward=lambda x, shape: np.broadcast_to(x, shape),
     rule=_broadcast_rule,
@@ -331,7 +331,7 @@ def _whole(size: Size) -> Piece:
     return (0, size, 1)
 
 
-_slice = linear(
+_slice: Op = linear(
     "slice",
     forward=lambda x, pieces: x[_slices(pieces)],
     rule=lambda x, pieces: (tuple(length for _, length, _ in pieces), x.dtype),
@@ -351,7 +351,7 @@ _slice = linear(
     doc="A regular part of the values.",
 )
 
-_embed = linear(
+_embed: Op = linear(
     "embed",
     forward=_embed_forward,
     rule=lambda x, shape, pieces: (shape, x.dtype),
@@ -471,7 +471,7 @@ def _concatenate_batch(inputs: Any, batched: Any, axis: int) -> Node:
     return node
 
 
-_concatenate = linear(
+_concatenate: Op = linear(
     "concatenate",
     forward=lambda *arrays, axis: np.concatenate(arrays, axis),
     rule=_concatenate_rule,

@@ -1,0 +1,172 @@
+"""A program: a graph made ready to run, again and again, with state that it updates.
+
+This is the seam between what trains and what computes. A `Program` is called with
+arrays; `updates` map its parameters to their next values, all computed from the old
+state; `run` takes it through one epoch. Which engine stands behind it, nobody above
+this floor can tell but by the time it takes: there is one training loop, and only the
+program's engine differs.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from weft.graph.dim import Dim
+from weft.graph.errors import FeedError, GraphError, ShapeError
+from weft.graph.leaf import INPUT, PARAMETER
+from weft.graph.node import Node, describe
+from weft.graph.origin import place
+from weft.graph.tree import Structure, flatten
+from weft.graph.walk import leaves
+from weft.ops.propagate import fitted
+from weft.ops.sample import Array
+
+
+@final
+@dataclass(frozen=True)
+class Plan:
+    """What a program is made of, checked; every engine starts from it.
+
+    Parameters
+    ----------
+    inputs : tuple of Node
+        In the order in which arrays are given.
+    outputs : tuple of Node
+    structure : Structure
+        What held the outputs.
+    updates : mapping of Node to Node
+        Parameter and its next value.
+    state : mapping of Node to array
+        Parameter and its first value, copied.
+    """
+
+    inputs: tuple[Node, ...]
+    outputs: tuple[Node, ...]
+    structure: Structure
+    updates: Mapping[Node, Node]
+    state: Mapping[Node, Array]
+
+    @property
+    def batch_symbol(self) -> str | None:
+        """The name of the first dimension by which `run` gathers rows, if any."""
+        for node in self.inputs:
+            if node.shape and isinstance(node.shape[0], Dim):
+                symbols = node.shape[0].symbols
+                if str(node.shape[0]) == symbols[0]:
+                    return symbols[0]
+        return None
+
+
+class Program(ABC):
+    """A compiled graph. Built by `weft.compile`."""
+
+    @abstractmethod
+    def __call__(self, *arrays: Any) -> Any:
+        """Compute the outputs, then apply the updates.
+
+        Parameters
+        ----------
+        *arrays : array
+            One per input, in the order given to `compile`.
+
+        Returns
+        -------
+        tree of arrays like the outputs
+            Computed from the state before the updates.
+
+        Raises
+        ------
+        FeedError
+            If an array is missing or does not fit.
+        """
+
+    @abstractmethod
+    def run(
+        self, arrays: Sequence[Any], order: Any = None, batch_size: int | None = None
+    ) -> Any:
+        """Take one epoch: a step for each batch of rows.
+
+        Parameters
+        ----------
+        arrays : sequence of array
+            One per input. Those whose first dimension is the batch symbol are gathered
+            by `order`; an array with one more leading axis, of length steps, is
+            consumed one entry per step; the rest pass whole to each step.
+        order : array of int, optional
+            Row numbers; all rows in order by default.
+        batch_size : int, optional
+            Rows per step, fewer in the last; all by default.
+
+        Returns
+        -------
+        tree of arrays like the outputs
+            With a leading axis of length steps.
+
+        Raises
+        ------
+        FeedError
+            If an array, the order or the batch size does not fit.
+        """
+
+    @property
+    @abstractmethod
+    def state(self) -> Mapping[Node, Array]:
+        """The live state: parameter and its present value, of a whole step."""
+
+
+def plan(
+    inputs: Sequence[Node],
+    outputs: Any,
+    updates: Mapping[Node, Node] | None = None,
+    state: Mapping[Node, Any] | None = None,
+) -> Plan:
+    """Check what a program is asked to be.
+
+    Parameters
+    ----------
+    inputs, outputs, updates, state
+        As in `compile`.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    GraphError, ShapeError, FeedError
+        If a leaf is neither an input nor in the state, or an update does not fit.
+    """
+    nodes, structure = flatten(outputs)
+    updates, state = dict(updates or {}), dict(state or {})
+    given = (inputs,) if isinstance(inputs, Node) else tuple(inputs)
+    for node in given:
+        if not isinstance(node, Node) or node.op is not INPUT:
+            raise GraphError(f"{node!r} is no input: list weft.input leaves{place()}")
+    if len(set(given)) < len(given):
+        raise GraphError(f"an input is listed twice{place()}")
+    for node in (*nodes, *updates.values()):
+        if not isinstance(node, Node):
+            raise GraphError(f"{node!r} is no node and has no value{place()}")
+    for leaf in (*state, *updates):
+        if not isinstance(leaf, Node) or leaf.op is not PARAMETER:
+            raise GraphError(f"{leaf!r} is no parameter and holds no state{place()}")
+    for leaf, value in updates.items():
+        if leaf not in state:
+            raise FeedError(
+                f"{describe(leaf)} is updated but not in the state{place()}"
+            )
+        if (value.shape, value.dtype) != (leaf.shape, leaf.dtype):
+            raise ShapeError(
+                f"{describe(leaf)} cannot be updated with {value.dtype}"
+                f"{list(value.shape)}: shape and type must stay{place()}"
+            )
+    for leaf in leaves([*nodes, *updates.values()]):
+        if leaf.op is INPUT and leaf not in given:
+            raise FeedError(f"{describe(leaf)} is not among the inputs{place()}")
+        if leaf.op is PARAMETER and leaf not in state:
+            raise FeedError(f"{describe(leaf)} is not in the state{place()}")
+    held = {leaf: np.array(fitted(leaf, value)) for leaf, value in state.items()}
+    return Plan(given, tuple(nodes), structure, updates, held)

@@ -1,0 +1,153 @@
+"""The reference engine: a program that runs its graph on a `Tape`, in NumPy."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from types import MappingProxyType
+from typing import Any, final
+
+import numpy as np
+
+from weft.compile.interpret import Tape
+from weft.compile.program import Plan, Program
+from weft.graph.dim import Dim
+from weft.graph.errors import FeedError
+from weft.graph.node import Node, describe
+from weft.graph.tree import unflatten
+from weft.ops.propagate import bind_feed, fitted
+from weft.ops.sample import Array
+
+
+@final
+class ReferenceProgram(Program):
+    """A program that runs in NumPy, one op at a time.
+
+    Parameters
+    ----------
+    plan : Plan
+    threads : int, optional
+        How many threads NumPy's matrix products may use.
+    """
+
+    def __init__(self, plan: Plan, threads: int | None = None) -> None:
+        self._plan = plan
+        self._leaves = list(plan.state)
+        self._targets = list(plan.updates)
+        self._tape = Tape(
+            [*plan.outputs, *plan.updates.values()], [*plan.inputs, *plan.state]
+        )
+        # Replaced as a whole after each step, never changed: whoever reads it, and a
+        # step that is interrupted, sees one state and not a mixture.
+        self._state: Mapping[Node, Array] = MappingProxyType(dict(plan.state))
+        self._lock = threading.Lock() if plan.updates else nullcontext()
+        self._threads = threads
+
+    @property
+    def state(self) -> Mapping[Node, Array]:
+        """The live state."""
+        return self._state
+
+    def __call__(self, *arrays: Any) -> Any:
+        """Compute the outputs, then apply the updates."""
+        fed = self._fitted(arrays)
+        with self._limit(), self._lock:
+            outputs = self._step(fed, self._bindings(fed))
+        return unflatten(self._plan.structure, [np.asarray(v) for v in outputs])
+
+    def run(
+        self, arrays: Sequence[Any], order: Any = None, batch_size: int | None = None
+    ) -> Any:
+        """Take one epoch."""
+        fed = self._fitted(arrays)
+        inputs = self._plan.inputs
+        symbol = self._plan.batch_symbol
+        stepped = [a.ndim == n.ndim + 1 for n, a in zip(inputs, fed, strict=True)]
+        gathered = [
+            not by_step and symbol is not None and _leads(node, symbol)
+            for node, by_step in zip(inputs, stepped, strict=True)
+        ]
+        rows = _order(order, [a for a, g in zip(fed, gathered, strict=True) if g])
+        size = max(len(rows), 1) if batch_size is None else batch_size
+        if size < 1:
+            raise FeedError(f"a batch has at least one row, but batch_size={size}")
+        starts = range(0, len(rows), size)
+        for node, array, by_step in zip(inputs, fed, stepped, strict=True):
+            if by_step and len(array) != len(starts):
+                raise FeedError(
+                    f"{describe(node)} is given per step, {len(array)} entries, but "
+                    f"there are {len(starts)} steps"
+                )
+        steps: list[list[Any]] = []
+        with self._limit(), self._lock:
+            for number, start in enumerate(starts):
+                batch = rows[start : start + size]
+                values = [
+                    a.take(batch, axis=0) if g else a[number] if s else a
+                    for a, g, s in zip(fed, gathered, stepped, strict=True)
+                ]
+                steps.append(self._step(values, self._bindings(values)))
+        stacked = [
+            np.stack([np.asarray(step[i]) for step in steps]) if steps else np.empty(0)
+            for i in range(len(self._plan.outputs))
+        ]
+        return unflatten(self._plan.structure, stacked)
+
+    def _fitted(self, arrays: Sequence[Any]) -> list[Array]:
+        inputs = self._plan.inputs
+        if len(arrays) != len(inputs):
+            names = ", ".join(node.name for node in inputs)
+            raise FeedError(
+                f"{len(arrays)} arrays were given for {len(inputs)} inputs ({names})"
+            )
+        return [fitted(n, a) for n, a in zip(inputs, arrays, strict=True)]
+
+    def _bindings(self, values: Sequence[Array]) -> dict[str, int]:
+        nodes = [*self._plan.inputs, *self._leaves]
+        held = [self._state[leaf] for leaf in self._leaves]
+        return bind_feed(nodes, [*values, *held])
+
+    def _step(self, values: Sequence[Array], bindings: Mapping[str, int]) -> list[Any]:
+        feed = dict(zip(self._plan.inputs, values, strict=True))
+        found = self._tape.run({**self._state, **feed}, bindings)
+        count = len(self._plan.outputs)
+        if self._targets:
+            new = {
+                leaf: _owned(value, values)
+                for leaf, value in zip(self._targets, found[count:], strict=True)
+            }
+            self._state = MappingProxyType({**self._state, **new})
+        return found[:count]
+
+    def _limit(self) -> Any:
+        if self._threads is None:
+            return nullcontext()
+        from threadpoolctl import threadpool_limits
+
+        return threadpool_limits(self._threads)
+
+
+def _owned(value: Any, fed: Sequence[Array]) -> Array:
+    """Return `value` as an array that nobody outside can change."""
+    array = np.asarray(value)
+    foreign = array.base is not None or any(array is a for a in fed)
+    return array.copy() if foreign else array
+
+
+def _leads(node: Node, symbol: str) -> bool:
+    first = node.shape[0] if node.shape else 0
+    return isinstance(first, Dim) and str(first) == symbol
+
+
+def _order(order: Any, gathered: Sequence[Array]) -> Array:
+    counts = {len(array) for array in gathered}
+    if len(counts) > 1:
+        raise FeedError(f"the inputs have different numbers of rows: {sorted(counts)}")
+    count = counts.pop() if counts else 0
+    if order is None:
+        return np.arange(count)
+    rows = np.asarray(order)
+    if rows.ndim != 1 or rows.dtype.kind not in "iu":
+        raise FeedError("the order is a list of row numbers")
+    if gathered and rows.size and (rows.min() < 0 or rows.max() >= count):
+        raise FeedError(f"the order names a row outside 0 ... {count - 1}")
+    return rows

@@ -1,0 +1,76 @@
+"""Forward mode, from symbols to symbols: a tangent follows the graph.
+
+One pass in topological order; each op gives the tangent of its value from those of its
+inputs. One pass costs about as much as the function and yields one directional
+derivative, whatever the number of outputs.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from weft.differentiate.reverse import carries, derivative_of
+from weft.graph.dtype import is_float
+from weft.graph.errors import GraphError, ShapeError
+from weft.graph.leaf import constant
+from weft.graph.node import Node, describe
+from weft.graph.origin import derived_from, place
+from weft.graph.tree import flatten, tree_map
+from weft.graph.walk import topological
+from weft.ops.record import zeros_like
+
+
+def jvp(outputs: Any, tangents: Mapping[Node, Any], kink: str = "left") -> Any:
+    """Return the product of the Jacobian of `outputs` with `tangents`, as graph.
+
+    Parameters
+    ----------
+    outputs : Node or tree of Node
+    tangents : mapping of Node to Node or array
+        The direction: per leaf (or interior node) a tangent of its shape.
+    kink : {"left", "right"}
+        Which one-sided derivative to take where an op has two.
+
+    Returns
+    -------
+    Node or tree like `outputs`
+        Zeros where an output does not depend on the leaves named.
+
+    Raises
+    ------
+    GraphError, ShapeError
+        If a tangent does not have its node's shape, or the node is not a float.
+
+    Examples
+    --------
+    >>> import weft
+    >>> x = weft.input("x", ())
+    >>> print(weft.text(weft.jvp(weft.exp(x), {x: weft.constant(1.0)})))
+    (1 * exp(x))
+    """
+    outs, _ = flatten(outputs)
+    known: dict[Node, Any] = {x: _tangent(x, t) for x, t in tangents.items()}
+    for node in topological(outs):
+        parts = tuple(known.get(i) for i in node.inputs)
+        derivative = derivative_of(node, kink)
+        if node in known or derivative is None or not carries(node):
+            continue
+        if all(part is None for part in parts):
+            continue
+        with derived_from(node, node.op.name):
+            known[node] = derivative.jvp(parts, node, node.inputs, node.params)
+    return tree_map(
+        lambda out: zeros_like(out) if known.get(out) is None else known[out], outputs
+    )
+
+
+def _tangent(x: Any, given: Any) -> Node:
+    if not isinstance(x, Node) or not is_float(x.dtype):
+        what = describe(x) if isinstance(x, Node) else repr(x)
+        raise GraphError(f"{what} has no tangent: it is no node of floats{place()}")
+    tangent = given if isinstance(given, Node) else constant(given, x.dtype)
+    if tangent.shape != x.shape or tangent.dtype != x.dtype:
+        raise ShapeError(
+            f"the tangent of {describe(x)} must have its shape and type, not "
+            f"{tangent.dtype}{list(tangent.shape)}{place()}"
+        )
+    return tangent
