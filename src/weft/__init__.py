@@ -10,15 +10,12 @@ What is heavy to import (scikit-learn above all) is loaded when it is first used
 """
 
 from importlib import import_module
-from importlib.metadata import version as _version
 from typing import Any
 
 from weft.compile import *  # noqa: F403
 from weft.differentiate import *  # noqa: F403
 from weft.graph import *  # noqa: F403
 from weft.ops import *  # noqa: F403
-
-__version__ = _version("weft")
 
 # Public name -> the module that has it; a name equal to its module's is the module.
 _LAZY = {
@@ -35,6 +32,10 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # slow to import, seldom asked for
+
+        return version("weft")
     if name not in _LAZY:
         raise AttributeError(f"module 'weft' has no attribute {name!r}")
     module = import_module(_LAZY[name])
@@ -42,4 +43,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_LAZY])
+    return sorted([*globals(), *_LAZY, "__version__"])
