@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from operator import index
 from typing import Any, final
 
 from weft.graph.errors import FeedError, ShapeError
@@ -45,7 +46,7 @@ class Dim:
     def __add__(self, other: "int | Dim") -> "int | Dim":
         if isinstance(other, Dim):
             return _form([*self.terms, *other.terms], self.constant + other.constant)
-        return _form(self.terms, self.constant + other)
+        return _form(self.terms, self.constant + index(other))
 
     __radd__ = __add__
 
@@ -58,13 +59,14 @@ class Dim:
     def __rsub__(self, other: "int | Dim") -> "int | Dim":
         return (-self) + other
 
-    def __mul__(self, factor: int) -> "int | Dim":
+    def __mul__(self, factor: Any) -> "int | Dim":
         if isinstance(factor, Dim):
             raise ShapeError(
                 f"the product of the dimensions {self} and {factor} is not linear: "
                 "give it a name of its own, for instance by an input of that length"
             )
-        return _form([(s, c * factor) for s, c in self.terms], self.constant * factor)
+        by = index(factor)
+        return _form([(s, c * by) for s, c in self.terms], self.constant * by)
 
     __rmul__ = __mul__
 
@@ -97,7 +99,8 @@ def _form(terms: Iterable[tuple[str, int]], constant: int) -> Size:
     return Dim(kept, constant) if kept else constant
 
 
-_TERM = re.compile(r"([+-]?)\s*(\d+)?\s*\*?\s*([A-Za-z_]\w*)?\s*")
+# A sign, then a number, a name, or a number before a name.
+_TERM = re.compile(r"([+-]?)\s*(?:(\d+)\s*(?:\*\s*(?=[A-Za-z_]))?)?([A-Za-z_]\w*)?\s*")
 
 
 def as_dim(given: Any) -> Size:
@@ -127,14 +130,17 @@ def as_dim(given: Any) -> Size:
     if isinstance(given, str):
         return _parse(given)
     try:
-        length = int(given.__index__())
-    except AttributeError:
+        return _length(index(given))
+    except TypeError:
         raise ShapeError(
             f"{given!r} is no dimension: give a whole number or a name such as 'n'"
         ) from None
-    if length < 0:
-        raise ShapeError(f"a dimension cannot be negative, but {length} was given")
-    return length
+
+
+def _length(given: int) -> int:
+    if given < 0:
+        raise ShapeError(f"a dimension cannot be negative, but {given} was given")
+    return given
 
 
 def _parse(text: str) -> Size:
@@ -156,7 +162,8 @@ def _parse(text: str) -> Size:
         at = match.end()
     if not stripped:
         raise ShapeError("an empty name is no dimension: write for instance 'n'")
-    return _form(terms, constant)
+    form = _form(terms, constant)
+    return form if isinstance(form, Dim) else _length(form)
 
 
 def as_shape(given: Any) -> Shape:
@@ -176,9 +183,9 @@ def as_shape(given: Any) -> Shape:
     >>> as_shape(("n", 3))
     ('n', 3)
     """
-    if isinstance(given, (int, str, Dim)):
-        return (as_dim(given),)
-    return tuple(as_dim(d) for d in given)
+    if isinstance(given, Iterable) and not isinstance(given, str):
+        return tuple(as_dim(d) for d in given)
+    return (as_dim(given),)
 
 
 def resolve(size: Size, bindings: Bindings) -> int:

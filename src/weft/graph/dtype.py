@@ -6,6 +6,7 @@ difference: an integer or boolean beside a float takes *that* float's type, so t
 every later layer of a network).
 """
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -45,11 +46,11 @@ def as_dtype(given: Any) -> np.dtype[Any]:
     >>> as_dtype("float32")
     dtype('float32')
     """
-    try:
-        dtype = np.dtype(given)
-    except TypeError:
-        dtype = None
-    if given is None or dtype not in DTYPES:
+    dtype: np.dtype[Any] | None = None
+    if given is not None:  # which NumPy would read as float64
+        with suppress(TypeError):
+            dtype = np.dtype(given)
+    if dtype is None or dtype not in DTYPES:
         names = ", ".join(str(d) for d in DTYPES)
         raise DTypeError(f"no data type {given!r}: weft computes in {names}")
     return dtype

@@ -9,7 +9,15 @@ Python programmer would look for.
 
 
 class WeftError(Exception):
-    """Base of every error that a person can cause and mend."""
+    """Base of every error that a person can cause and mend.
+
+    Attributes
+    ----------
+    bare : str
+        The message without operands and place, where those were added.
+    """
+
+    bare: str = ""
 
 
 class ShapeError(WeftError, ValueError):

@@ -216,6 +216,8 @@ def _read(written: dict[str, Any], nodes: list[Node]) -> Node:
 
 def _untree(tree: Any, nodes: list[Node]) -> Any:
     if isinstance(tree, int):
+        if not 0 <= tree < len(nodes):
+            raise GraphError("the graph is damaged: an output is no node of it")
         return nodes[tree]
     ((kind, parts),) = tree.items()
     if kind == "dict":

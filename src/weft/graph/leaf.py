@@ -150,17 +150,22 @@ def constant(value: Any, dtype: Any = None) -> Node:
         array = np.asarray(value)
     except ValueError:
         raise DTypeError(f"{value!r} is not an array of numbers{place()}") from None
+    if array.dtype.kind not in "biuf":
+        raise DTypeError(
+            f"a constant holds numbers or booleans, not {array.dtype}{place()}"
+        )
     if dtype is not None:
         wanted = as_dtype(dtype)
     elif is_float(array.dtype) and not typed:
         wanted = FLOAT32
-    elif array.dtype.kind not in "biuf":
-        raise DTypeError(
-            f"a constant holds numbers or booleans, not {array.dtype}{place()}"
-        )
     else:
         wanted = as_dtype(array.dtype)
-    array = np.array(array, dtype=wanted, order="C", copy=True)
+    if wanted.kind == "i" and array.size:
+        info = np.iinfo(wanted)
+        if not (info.min <= array.min() and array.max() <= info.max):
+            raise DTypeError(f"{value!r} does not fit into {wanted}{place()}")
+    with np.errstate(all="ignore"):  # what float32 cannot hold becomes infinite
+        array = np.array(array, dtype=wanted, order="C", copy=True)
     array.flags.writeable = False
     spec = array.shape, array.dtype
     if array.size <= _INTERNED_SIZE:

@@ -12,9 +12,10 @@ operators of `Node` are words that the floor above spells out (`define_methods`)
 
 import struct
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import wraps
 from types import MappingProxyType
-from typing import Any, NoReturn, Protocol, final
+from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar, final
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -25,6 +26,8 @@ from weft.graph.origin import place, remember
 
 Params = Mapping[str, Any]
 DType = np.dtype[Any]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Operation(Protocol):
@@ -350,8 +353,46 @@ def _infer(
     try:
         return op.infer(inputs, params)
     except WeftError as error:
-        operands = ", ".join(describe(node) for node in inputs)
-        raise type(error)(f"{op.name}({operands}): {error}{place()}") from None
+        raise _blamed(error, op.name, inputs) from None
+
+
+def _blamed(error: WeftError, name: str, operands: Iterable[Node]) -> WeftError:
+    bare = error.bare or str(error)
+    said = ", ".join(describe(node) for node in operands)
+    full = type(error)(f"{name}({said}): {bare}{place()}")
+    full.bare = bare
+    return full
+
+
+def names_operands(function: Callable[P, R]) -> Callable[P, R]:
+    """Let errors raised in `function` name it, the nodes it was given and the line.
+
+    For the functions that people call. Where one calls another, the outermost is
+    named: the one that stands on the user's own line.
+
+    Parameters
+    ----------
+    function : callable
+
+    Returns
+    -------
+    callable
+    """
+
+    @wraps(function)
+    def named(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except WeftError as error:
+            parts: list[Any] = []
+            for arg in args:
+                parts += arg if isinstance(arg, (list, tuple)) else [arg]
+            nodes = [part for part in parts if isinstance(part, Node)]
+            if not nodes:
+                raise
+            raise _blamed(error, function.__name__, nodes) from None
+
+    return named
 
 
 def describe(node: Node) -> str:

@@ -6,6 +6,8 @@ proportional to the size of the graph and not to the number of its paths.
 """
 
 from collections import Counter
+from collections.abc import Collection, Iterator
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -66,6 +68,7 @@ def latex(nodes: Any) -> str:
 def _write(nodes: Any, latex: bool) -> str:
     outputs, _ = flatten(nodes)
     order = topological(outputs)
+    names = _names({node.name for node in order})
     uses = Counter(i for node in order for i in node.inputs)
     written: dict[Node, str] = {}
     lines: list[str] = []
@@ -75,8 +78,7 @@ def _write(nodes: Any, latex: bool) -> str:
             template = node.op.latex if latex else node.op.text
             body = _fill(node, [written[i] for i in node.inputs], template, latex)
             if uses[node] > 1:
-                at = len(lines)
-                name = _LETTERS[at] if at < len(_LETTERS) else f"t{at}"
+                name = next(names)
                 lines.append(f"{name} = {body}")
                 body = name
         written[node] = body
@@ -84,10 +86,15 @@ def _write(nodes: Any, latex: bool) -> str:
     return " \\\\\n".join(lines) if latex else "\n".join(lines)
 
 
+def _names(taken: Collection[str]) -> Iterator[str]:
+    numbered = (f"t{i}" for i in count(len(_LETTERS)))
+    return (name for name in chain(_LETTERS, numbered) if name not in taken)
+
+
 def _leaf(node: Node, latex: bool) -> str:
     if node.op is not CONSTANT:
         if latex and len(node.name) > 1:
-            return r"\mathrm{%s}" % node.name.replace("_", r"\_")
+            return _roman(node.name)
         return node.name
     value = node.params["value"]
     if value.size == 1 and value.ndim == 0:
@@ -114,4 +121,9 @@ def _fill(node: Node, inputs: list[str], template: str, latex: bool) -> str:
     joined = ", ".join(arguments)
     if not latex:
         return f"{node.op.name}({joined})"
-    return r"\mathrm{%s}(%s)" % (node.op.name.replace("_", r"\_"), joined)
+    return f"{_roman(node.op.name)}({joined})"
+
+
+def _roman(name: str) -> str:
+    escaped = name.replace("_", r"\_")
+    return rf"\mathrm{{{escaped}}}"

@@ -90,9 +90,8 @@ def reached_from(
     """
     reached = set(sources)
     for node in order:
-        if node not in reached and any(i in reached for i in node.inputs):
-            if through(node):
-                reached.add(node)
+        if any(i in reached for i in node.inputs) and through(node):
+            reached.add(node)
     return reached
 
 

@@ -13,7 +13,7 @@ from weft.graph.dim import Shape
 from weft.graph.dtype import BOOL, as_dtype, is_float
 from weft.graph.errors import DTypeError
 from weft.graph.leaf import CONSTANT
-from weft.graph.node import DType, Node
+from weft.graph.node import DType, Node, names_operands
 from weft.ops import kinks
 from weft.ops.broadcast import common_dtype, elementwise_shape
 from weft.ops.record import OPS, Derivative, Facts, Op, Value, elementwise
@@ -71,6 +71,7 @@ _cast: Op = Op(
 )
 
 
+@names_operands
 def cast(x: Value, dtype: Any) -> Value:
     """Return `x` in another data type.
 
@@ -356,6 +357,7 @@ minimum: Op = elementwise(
 )
 
 
+@names_operands
 def clip(x: Value, low: Value = None, high: Value = None) -> Value:
     """Return `x` kept between `low` and `high`.
 

@@ -9,6 +9,8 @@ the wrong thing in silence.
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from weft.graph.dim import Dim, Shape, Size
 from weft.graph.dtype import promote
 from weft.graph.errors import ShapeError
@@ -80,7 +82,7 @@ def common_dtype(inputs: tuple[Node, ...]) -> DType:
     return promote([node.dtype for node in inputs])
 
 
-def normal_axis(axis: int, ndim: int) -> int:
+def normal_axis(axis: Any, ndim: int) -> int:
     """Return `axis` counted from the front.
 
     Raises
@@ -93,9 +95,9 @@ def normal_axis(axis: int, ndim: int) -> int:
     >>> normal_axis(-1, 3)
     2
     """
-    if not isinstance(axis, int) or not -ndim <= axis < ndim:
+    if not isinstance(axis, (int, np.integer)) or not -ndim <= axis < ndim:
         raise ShapeError(f"there is no axis {axis!r}: the value has {ndim} axes")
-    return axis % ndim
+    return int(axis) % ndim
 
 
 def normal_axes(axis: Any, ndim: int) -> tuple[int, ...]:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from weft.graph.dim import Shape, Size, as_dim
+from weft.graph.dim import Shape, Size, as_dim, product
 from weft.graph.dtype import INT64, as_dtype
 from weft.graph.errors import DTypeError, FeedError, ShapeError
 from weft.graph.leaf import constant
-from weft.graph.node import DType, Node, intern
+from weft.graph.node import DType, Node, intern, names_operands
 from weft.ops.broadcast import normal_axis
 from weft.ops.record import Facts, Op, Value, explicit, linear
 from weft.ops.sample import Array, Case
@@ -34,7 +34,7 @@ def _inside(index: Any, length: int) -> Array:
     if index.size and (index.min() < -length or index.max() >= length):
         outside = index[(index < -length) | (index >= length)].flat[0]
         raise FeedError(f"position {outside} is outside an axis of {length} values")
-    return np.where(index < 0, index + length, index)
+    return np.asarray(np.where(index < 0, index + length, index))
 
 
 def _as_index(index: Value) -> Value:
@@ -124,27 +124,26 @@ def _scatter_rule(x: Node, index: Node, axis: int, length: Size) -> tuple[Shape,
     return (*x.shape[:axis], length, *x.shape[axis + rank :]), x.dtype
 
 
-def _offset(index: Node, count: Size, length: Size) -> Node:
-    """Turn positions per batch entry into positions in all entries end to end."""
-    start = reshape(arange(count) * length, (count, *(1,) * (index.ndim - 1)))
-    node: Node = index + start
-    return node
-
-
 def _take_batch(inputs: Any, batched: Any, axis: int) -> Node:
     x, index = inputs
     if not batched[1]:
         return _node(_take(x, index, axis=axis + 1))
     if not batched[0]:
         return _node(moveaxis(_take(x, index, axis=axis), axis, 0))
-    count, length = x.shape[0], x.shape[axis + 1]
-    moved = moveaxis(x, axis + 1, 1)
-    flat = reshape(moved, (-1, *moved.shape[2:]))
-    taken = _take(flat, _offset(index, count, length), axis=0)
-    return _node(_move_block(taken, 1, index.ndim - 1, axis + 1))
+    before, after = x.shape[: axis + 1], x.shape[axis + 2 :]
+    taken = _take_along(x, _widened(index, before, after), axis=axis + 1)
+    return _node(reshape(taken, (*before, *index.shape[1:], *after)))
 
 
-def _move_block(x: Node, source: int, width: int, destination: int) -> Node:
+def _widened(index: Node, before: Shape, after: Shape) -> Node:
+    """Repeat positions per batch entry to one line of positions per line of values."""
+    lines = product(index.shape[1:])
+    ones = (1,) * (len(before) - 1), (1,) * len(after)
+    spread = reshape(index, (index.shape[0], *ones[0], lines, *ones[1]))
+    return _node(broadcast_to(spread, (*before, lines, *after)))
+
+
+def move_block(x: Node, source: int, width: int, destination: int) -> Node:
     """Move `width` axes that start at `source` to start at `destination`."""
     axes = [a for a in range(x.ndim) if not source <= a < source + width]
     axes[destination:destination] = range(source, source + width)
@@ -161,16 +160,12 @@ def _scatter_batch(inputs: Any, batched: Any, axis: int, length: Size) -> Node:
     rank = index.ndim - batched[1]
     if not batched[1]:
         return _node(_scatter_add(x, index, axis=axis + 1, length=length))
-    count = index.shape[0]
     if not batched[0]:
-        x = broadcast_to(x, (count, *x.shape))
-    moved = _move_block(x, axis + 1, rank, 1)  # (count, *index, *rest)
-    if not isinstance(length, int) and not isinstance(count, int):
-        raise ShapeError("a batch of scatters needs a length or a count that is known")
-    total = count * length
-    flat = _scatter_add(moved, _offset(index, count, length), axis=0, length=total)
-    split = reshape(flat, (count, length, *flat.shape[1:]))
-    return _node(moveaxis(split, 1, axis + 1))
+        x = broadcast_to(x, (index.shape[0], *x.shape))
+    before, after = x.shape[: axis + 1], x.shape[axis + 1 + rank :]
+    wide = _widened(index, before, after)
+    flat = reshape(x, wide.shape)
+    return _node(_put_along(flat, wide, axis=axis + 1, length=length))
 
 
 _take: Op = linear(
@@ -225,6 +220,7 @@ _scatter_add: Op = linear(
 )
 
 
+@names_operands
 def take(x: Value, index: Value, axis: int = 0) -> Value:
     """Return the values of `x` at some positions along an axis.
 
@@ -256,6 +252,7 @@ def take(x: Value, index: Value, axis: int = 0) -> Value:
     return _take(x, index, axis=normal_axis(axis, len(x.shape)))
 
 
+@names_operands
 def scatter_add(x: Value, index: Value, length: Any, axis: int = 0) -> Value:
     """Return zeros with `x` added at some positions along an axis.
 
@@ -281,7 +278,8 @@ def scatter_add(x: Value, index: Value, length: Any, axis: int = 0) -> Value:
     index = _as_index(index)
     if isinstance(x, Node) or isinstance(index, Node):
         x, index = _pair(x, index)
-    return _scatter_add(x, index, axis=axis, length=as_dim(length))
+    at = normal_axis(axis, len(x.shape) - len(index.shape) + 1)
+    return _scatter_add(x, index, axis=at, length=as_dim(length))
 
 
 def _pair(x: Value, index: Value) -> tuple[Node, Node]:
@@ -383,6 +381,7 @@ _put_along: Op = linear(
 )
 
 
+@names_operands
 def take_along_axis(x: Value, index: Value, axis: int = -1) -> Value:
     """Return the values of `x` at positions that each row has of its own.
 
@@ -441,6 +440,7 @@ _one_hot: Op = explicit(
 )
 
 
+@names_operands
 def one_hot(index: Value, depth: Any, dtype: Any = "float32") -> Value:
     """Return vectors that are 1 at a position and 0 elsewhere.
 
@@ -490,6 +490,7 @@ _argmax: Op = explicit(
 )
 
 
+@names_operands
 def argmax(x: Value, axis: int = -1) -> Value:
     """Return the position of the largest value along an axis, the first of equals.
 
@@ -518,6 +519,7 @@ _argsort: Op = explicit(
 )
 
 
+@names_operands
 def argsort(x: Value, axis: int = -1) -> Value:
     """Return the positions that put `x` in ascending order along an axis.
 
@@ -530,6 +532,7 @@ def argsort(x: Value, axis: int = -1) -> Value:
     return _argsort(x, axis=normal_axis(axis, len(x.shape)))
 
 
+@names_operands
 def sort(x: Value, axis: int = -1) -> Value:
     """Return `x` in ascending order along an axis.
 

@@ -79,7 +79,7 @@ def where(condition: Node, x: Node, y: Node) -> Node | None:
 def multiply(x: Node, y: Node) -> Node | None:
     """``x * (x > 0) -> relu(x)``, ``x * sign(x) -> abs(x)``, ``0.5 * (x + |x|)``."""
     for a, b in ((x, y), (y, x)):
-        if _rectified(b, a):
+        if _rectified(b, a) and a.dtype.kind == "f":
             return _op("relu", a)
         if _is_op(b, "sign") and b.inputs[0] is a:
             return _op("abs", a)

@@ -1,8 +1,9 @@
 """Comparison, logic and choice: masks, through which no derivative passes.
 
-`where` passes derivatives to its branches. An unselected one gets a cotangent of exactly 0. What the branch itself does
-with that 0 is its own affair: ``where(x > 0, log(x), 0)`` still asks log for a slope at
-0, so write ``log(where(x > 0, x, 1))`` where a branch is not defined.
+`where` passes derivatives to its branches; an unselected one gets a cotangent of
+exactly 0. What the branch itself does with that 0 is its own affair: ``where(x > 0,
+log(x), 0)`` still asks log for a slope at 0, so write ``log(where(x > 0, x, 1))`` where
+a branch is not defined.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from weft.graph.dim import Shape
 from weft.graph.dtype import BOOL
 from weft.graph.errors import DTypeError
 from weft.graph.leaf import constant
-from weft.graph.node import DType, Node
+from weft.graph.node import DType, Node, names_operands
 from weft.ops import kinks
 from weft.ops.broadcast import broadcast_shapes, elementwise_shape
 from weft.ops.record import (
@@ -169,11 +170,9 @@ def _where_jvp(tangents: Any, out: Value, inputs: Any, params: Any) -> Value:
 
 def _choose(condition: Value, x: Value, y: Value) -> Value:
     # A bare 0 beside float32 must not widen it: np.where ignores the weak type.
-    if not isinstance(x, (np.ndarray, np.generic)):
-        x = np.asarray(x, y.dtype)
-    elif not isinstance(y, (np.ndarray, np.generic)):
-        y = np.asarray(y, x.dtype)
-    return np.where(condition, x, y)
+    typed = [v.dtype for v in (x, y) if isinstance(v, (np.ndarray, np.generic))]
+    dtype = typed[0] if len(typed) == 1 else None
+    return np.where(condition, np.asarray(x, dtype), np.asarray(y, dtype))
 
 
 _where: Op = Op(
@@ -190,6 +189,7 @@ _where: Op = Op(
 )
 
 
+@names_operands
 def where(condition: Value, x: Value, y: Value) -> Value:
     """Return `x` where `condition` holds, else `y`, element by element.
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from weft.graph.dim import Dim
 from weft.graph.errors import DTypeError, ShapeError
-from weft.graph.node import Node, define_methods
+from weft.graph.node import Node, define_methods, names_operands
 from weft.ops import arithmetic, logic
-from weft.ops.index import take
+from weft.ops.index import move_block, take
 from weft.ops.product import matmul
 from weft.ops.propagate import numpy
 from weft.ops.record import Value
@@ -16,6 +16,7 @@ from weft.ops.reduce import size
 from weft.ops.structure import reshape, slice_axes, transpose
 
 
+@names_operands
 def getitem(x: Node, index: Any) -> Value:
     """Return a part of `x`, as NumPy's basic indexing and one array of positions.
 
@@ -72,8 +73,20 @@ def getitem(x: Node, index: Any) -> Value:
     if positions:
         (at, chosen) = positions[0]
         where = next(i for i, e in enumerate(shape) if e != 1 and e[1] == at)
-        result = take(result, chosen, axis=where)
+        taken = take(result, chosen, axis=where)
+        # NumPy's rule: whole numbers count as arrays, and where they are apart from
+        # the array, its axes come first.
+        width = taken.ndim - result.ndim + 1
+        result = taken if _adjacent(index) else move_block(taken, where, width, 0)
     return result
+
+
+def _adjacent(index: Any) -> bool:
+    """Tell whether the whole numbers and arrays of an index stand side by side."""
+    parts = index if isinstance(index, tuple) else (index,)
+    between = (slice, type(None), type(Ellipsis))
+    chosen = [i for i, part in enumerate(parts) if not isinstance(part, between)]
+    return chosen[-1] - chosen[0] == len(chosen) - 1
 
 
 def _without_ellipsis(x: Node, parts: tuple[Any, ...]) -> list[Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from weft.graph.dim import Shape
 from weft.graph.dtype import BOOL, promote
 from weft.graph.errors import DTypeError, ShapeError
-from weft.graph.node import DType, Node
+from weft.graph.node import DType, Node, names_operands
 from weft.ops.broadcast import broadcast_shapes
 from weft.ops.record import (
     Facts,
@@ -65,6 +65,7 @@ _matmul: Op = linear(
 )
 
 
+@names_operands
 def matmul(x: Value, y: Value) -> Value:
     """Return the matrix product of `x` and `y`, as ``x @ y``.
 

@@ -1,7 +1,7 @@
 """Forward propagation in numbers: Algorithm 6.1, as the book writes it.
 
-``u[i] <- f[i](inputs of u[i])`` for every node in topological order. This is the meaning
-of a graph; every engine is held against it.
+``u[i] <- f[i](inputs of u[i])`` for every node in topological order. This is the
+meaning of a graph; every engine is held against it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -71,7 +71,7 @@ def fitted(node: Node, value: Any) -> Array:
 
 
 def bind_feed(nodes: Sequence[Node], arrays: Sequence[Array]) -> dict[str, int]:
-    """Find the symbols' values from arrays fed to `nodes`; see `weft.graph.dim.bind`."""
+    """Find the symbols' values from arrays fed to `nodes`, as `weft.graph.dim.bind`."""
     shapes = [(node.name or node.op.name, node.shape) for node in nodes]
     return bind(shapes, [array.shape for array in arrays])
 

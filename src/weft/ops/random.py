@@ -159,7 +159,7 @@ def random_uniform(
     seed, step : Node or int
         Integers: a run, and a position in it.
     shape : int, str or sequence of them
-        The first axis counts samples.
+        The first axis counts samples; () is one number.
     stream : str
         A name that keeps different uses apart, such as a layer's path.
     index : Node of integers of shape (n,), optional
@@ -179,12 +179,13 @@ def random_uniform(
     >>> bool((u.numpy()[1] == part.numpy()[0]).all())
     True
     """
-    lead, *rest = as_shape(shape) or (1,)
-    samples = arange(lead) if index is None else index
+    lead, rest = as_shape(shape)[:1], as_shape(shape)[1:]
+    if index is not None:
+        samples = index
+    else:
+        samples = arange(*lead) if lead else constant(0)
     nodes = [v if isinstance(v, Node) else constant(v) for v in (seed, step, samples)]
-    node: Node = _uniform(
-        *nodes, shape=tuple(rest), stream=stream, dtype=as_dtype(dtype)
-    )
+    node: Node = _uniform(*nodes, shape=rest, stream=stream, dtype=as_dtype(dtype))
     return node
 
 

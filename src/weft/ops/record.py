@@ -1,11 +1,12 @@
 """The record: everything about one op, side by side.
 
 An `Op` holds its meaning in NumPy, its shape rule, its derivative in both modes, its
-rule for a new leading axis, its scalar code, how it is written, facts about it and where
-it is tested. A record that lacks one refuses to be built. The constructors below let an
-op declare the mathematical object and derive the two modes from it, weakest first:
+rule for a new leading axis, its scalar code, how it is written, facts about it and
+where it is tested. A record that lacks one refuses to be built. The constructors below
+let an op declare the mathematical object and derive the two modes from it, weakest
+first:
 
-- `elementwise` with ``partials``: one partial derivative per argument, ``p(out, *args)``;
+- `elementwise` with ``partials``: a partial derivative ``p(out, *args)`` per argument;
 - `linear`: the op itself is the forward mode, ``adjoints`` the reverse mode;
 - `explicit`: ``vjp`` and ``jvp`` spelt out, where neither fits.
 
@@ -24,7 +25,7 @@ from typing import Any, final
 
 import numpy as np
 
-from weft.graph.dim import Shape
+from weft.graph.dim import Dim, Shape
 from weft.graph.errors import GraphError
 from weft.graph.json import register
 from weft.graph.leaf import constant
@@ -402,10 +403,13 @@ def align(
     rank = max([rank, *(n.ndim - b for n, b in zip(inputs, batched, strict=True))])
     aligned = []
     for node, has in zip(inputs, batched, strict=True):
-        missing = rank - (node.ndim - 1)
+        missing = rank - (node.ndim - has)
         if has and missing:
             shape = (node.shape[0], *(1,) * missing, *node.shape[1:])
             node = OPS["reshape"](node, shape=shape)
+        elif not has and node.ndim and isinstance(node.shape[0], Dim):
+            # Said aloud, lest (n,) meet (n, 1) and look like an accident.
+            node = OPS["reshape"](node, shape=(*(1,) * (missing + 1), *node.shape))
         aligned.append(node)
     return tuple(aligned)
 
@@ -434,7 +438,8 @@ def linear(
     adjoints : sequence of callable or None
         Per argument ``adjoint(ct, out, *inputs, **params)``: the transpose of the op
         as a function of that argument; None where it is not linear and no derivative
-        flows. For a variadic op one callable ``adjoint(i, ct, out, *inputs, **params)``.
+        flows. For a variadic op one callable, told the argument first:
+        ``adjoint(i, ct, out, *inputs, **params)``.
     batch : callable
         ``batch(inputs, batched, **params) -> Node``.
     joint : bool

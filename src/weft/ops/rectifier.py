@@ -1,4 +1,4 @@
-"""The rectifier and its family (section 6.3.1 of the book; slide "ReLU generalizations").
+"""The rectifier and its family (the book, 6.3.1; slide "ReLU generalizations").
 
 `relu` has a record; the others are functions of ops. All follow the kink contract: the
 left derivative at 0, or the right one where ``kink="right"`` is asked for.

@@ -13,7 +13,7 @@ import numpy as np
 from weft.graph.dim import Dim, Shape, product
 from weft.graph.dtype import BOOL, INT64, is_float
 from weft.graph.errors import DTypeError, ShapeError
-from weft.graph.node import DType, Node
+from weft.graph.node import DType, Node, names_operands
 from weft.ops.arithmetic import cast, sign, stop_gradient
 from weft.ops.broadcast import normal_axes, normal_axis
 from weft.ops.index import positions
@@ -107,6 +107,7 @@ _sum: Op = linear(
 )
 
 
+@names_operands
 def sum(x: Value, axis: Any = None, keepdims: bool = False) -> Value:
     """Return the sum of `x` over some axes.
 
@@ -150,6 +151,7 @@ _size: Op = explicit(
 )
 
 
+@names_operands
 def size(x: Value, axis: Any = None) -> Value:
     """Return the number of elements of `x` along some axes.
 
@@ -179,6 +181,7 @@ def size(x: Value, axis: Any = None) -> Value:
     return product(lengths)
 
 
+@names_operands
 def mean(x: Value, axis: Any = None, keepdims: bool = False) -> Value:
     """Return the mean of `x` over some axes.
 
@@ -239,6 +242,7 @@ _max: Op = _extreme("max", np.max)
 _min: Op = _extreme("min", np.min)
 
 
+@names_operands
 def max(x: Value, axis: Any = None, keepdims: bool = False) -> Value:
     """Return the largest value over some axes.
 
@@ -268,6 +272,7 @@ def max(x: Value, axis: Any = None, keepdims: bool = False) -> Value:
     return _max(x, axis=normal_axes(axis, len(x.shape)), keepdims=keepdims)
 
 
+@names_operands
 def min(x: Value, axis: Any = None, keepdims: bool = False) -> Value:
     """Return the smallest value over some axes; see `max`.
 
@@ -333,6 +338,7 @@ _prod: Op = explicit(
 )
 
 
+@names_operands
 def prod(x: Value, axis: Any = None, keepdims: bool = False) -> Value:
     """Return the product of `x` over some axes.
 
@@ -384,6 +390,7 @@ _cumsum: Op = linear(
 )
 
 
+@names_operands
 def cumsum(x: Value, axis: int = 0, reverse: bool = False) -> Value:
     """Return the running sum of `x` along an axis.
 
@@ -442,6 +449,7 @@ _logsumexp: Op = explicit(
 )
 
 
+@names_operands
 def logsumexp(x: Value, axis: Any = None, keepdims: bool = False) -> Value:
     """Return ``log(sum(exp(x)))`` over some axes, without overflow.
 
@@ -499,6 +507,7 @@ _softmax: Op = explicit(
 )
 
 
+@names_operands
 def softmax(x: Value, axis: int = -1) -> Value:
     """Return ``exp(x) / sum(exp(x))`` along an axis.
 
@@ -539,6 +548,7 @@ _log_softmax: Op = explicit(
 )
 
 
+@names_operands
 def log_softmax(x: Value, axis: int = -1) -> Value:
     """Return the logarithm of `softmax` along an axis.
 
@@ -560,6 +570,7 @@ def log_softmax(x: Value, axis: int = -1) -> Value:
     return _log_softmax(x, axis=normal_axis(axis, len(x.shape)))
 
 
+@names_operands
 def variance(x: Value, axis: Any = None, keepdims: bool = False) -> Value:
     """Return the mean squared distance from the mean over some axes.
 
@@ -585,6 +596,7 @@ def variance(x: Value, axis: Any = None, keepdims: bool = False) -> Value:
     return mean(centred * centred, axis, keepdims)
 
 
+@names_operands
 def l1_norm(x: Value, axis: Any = None) -> Value:
     """Return the sum of absolute values, with slope 0 at 0.
 

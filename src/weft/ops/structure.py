@@ -18,9 +18,9 @@ from weft.graph.dim import (
     product,
     same_size,
 )
-from weft.graph.errors import ShapeError
+from weft.graph.errors import FeedError, ShapeError
 from weft.graph.leaf import constant
-from weft.graph.node import DType, Node
+from weft.graph.node import DType, Node, names_operands
 from weft.ops.broadcast import broadcast_shapes, normal_axes, normal_axis
 from weft.ops.record import Op, Value, as_nodes, linear, promoted, unbroadcast
 from weft.ops.sample import Case
@@ -50,6 +50,7 @@ _transpose: Op = linear(
 )
 
 
+@names_operands
 def transpose(x: Value, axes: Sequence[int] | None = None) -> Value:
     """Return `x` with its axes in another order.
 
@@ -84,6 +85,7 @@ def transpose(x: Value, axes: Sequence[int] | None = None) -> Value:
     return x if order == tuple(range(ndim)) else _transpose(x, axes=order)
 
 
+@names_operands
 def swapaxes(x: Value, a: int, b: int) -> Value:
     """Return `x` with two axes exchanged.
 
@@ -98,6 +100,7 @@ def swapaxes(x: Value, a: int, b: int) -> Value:
     return transpose(x, axes)
 
 
+@names_operands
 def moveaxis(x: Value, source: int, destination: int) -> Value:
     """Return `x` with one axis moved to another place.
 
@@ -144,6 +147,7 @@ _reshape: Op = linear(
 )
 
 
+@names_operands
 def reshape(x: Value, shape: Any) -> Value:
     """Return `x` in another shape.
 
@@ -207,6 +211,7 @@ def _divide(size: Size, by: Size) -> Size | None:
     return Dim(terms, size.constant // by)
 
 
+@names_operands
 def expand_dims(x: Value, axis: int) -> Value:
     """Return `x` with a new axis of size 1 at `axis`.
 
@@ -220,6 +225,7 @@ def expand_dims(x: Value, axis: int) -> Value:
     return reshape(x, (*x.shape[:at], 1, *x.shape[at:]))
 
 
+@names_operands
 def squeeze(x: Value, axis: Any) -> Value:
     """Return `x` without the axes of size 1 that `axis` names.
 
@@ -275,6 +281,7 @@ _broadcast_to: Op = linear(
 )
 
 
+@names_operands
 def broadcast_to(x: Value, shape: Any) -> Value:
     """Return `x` repeated to `shape`, by NumPy's rule.
 
@@ -311,19 +318,26 @@ def broadcast_to(x: Value, shape: Any) -> Value:
 Piece = tuple[Size, Size, int]
 
 
-def _slices(pieces: Sequence[tuple[int, int, int]]) -> tuple[slice, ...]:
+def _slices(
+    pieces: Sequence[tuple[int, int, int]], shape: Sequence[int]
+) -> tuple[slice, ...]:
+    """Return Python slices, or say which piece is not inside its axis."""
     result = []
-    for start, length, step in pieces:
-        stop: int | None = start + length * step
-        result.append(
-            slice(start, None if stop is not None and stop < 0 else stop, step)
-        )
+    for (start, length, step), size in zip(pieces, shape, strict=True):
+        last = start + (length - 1) * step
+        if length and not (0 <= start < size and 0 <= last < size):
+            raise FeedError(
+                f"positions {start} to {last} are not all inside an axis of {size} "
+                "values"
+            )
+        stop = start + length * step
+        result.append(slice(start, stop if stop >= 0 else None, step))
     return tuple(result)
 
 
 def _embed_forward(x: Any, shape: tuple[int, ...], pieces: Any) -> Any:
     out = np.zeros(shape, x.dtype)
-    out[_slices(pieces)] = x
+    out[_slices(pieces, shape)] = x
     return out
 
 
@@ -333,7 +347,7 @@ def _whole(size: Size) -> Piece:
 
 _slice: Op = linear(
     "slice",
-    forward=lambda x, pieces: x[_slices(pieces)],
+    forward=lambda x, pieces: x[_slices(pieces, x.shape)],
     rule=lambda x, pieces: (tuple(length for _, length, _ in pieces), x.dtype),
     adjoints=[
         lambda ct, out, x, pieces: _embed(ct, shape=tuple(x.shape), pieces=pieces)
@@ -399,13 +413,13 @@ def slice_axes(x: Value, index: Sequence[slice]) -> Value:
 
 
 def _piece(part: slice, size: Size) -> Piece:
-    step = 1 if part.step is None else int(part.step)
-    if step == 0:
-        raise ShapeError("a slice cannot have step 0")
-    bounds = (part.start, part.stop)
-    if isinstance(size, int) and not any(isinstance(b, (Dim, str)) for b in bounds):
-        start, stop, step = part.indices(size)
-        return (start, len(range(start, stop, step)), step)
+    bounds = first, end = _position(part.start), _position(part.stop)
+    step = _position(part.step) or 1
+    if part.step == 0 or not isinstance(step, int):
+        raise ShapeError(f"a slice cannot have step {part.step!r}")
+    if isinstance(size, int) and not any(isinstance(b, Dim) for b in bounds):
+        where = range(*slice(first, end, step).indices(size))
+        return (where.start, len(where), step) if where else (0, 0, 1)
     if step == -1 and bounds == (None, None):
         return (size - 1, size, -1)
     if step != 1:
@@ -413,20 +427,24 @@ def _piece(part: slice, size: Size) -> Piece:
             f"a step of {step} along dimension {size} has no length that is known "
             "before it is run: reshape to make the step an axis"
         )
-    start = _bound(part.start, size, 0)
-    stop = _bound(part.stop, size, size)
+    start = 0 if first is None else _from_front(first, size)
+    stop = size if end is None else _from_front(end, size)
     length = stop - start
-    if isinstance(length, int) and length < 0:
-        length = 0
+    if isinstance(length, int) and length <= 0:
+        return (0, 0, 1)
     return (start, length, 1)
 
 
-def _bound(given: Any, size: Size, default: Size) -> Size:
-    if given is None:
-        return default
-    if isinstance(given, int) and given < 0:
-        return size + given
-    return as_dim(given)
+def _position(given: Any) -> Size | None:
+    """Return a bound or step as an int of either sign or a dimension."""
+    if given is None or isinstance(given, Dim):
+        return given
+    return int(given) if isinstance(given, (int, np.integer)) else as_dim(given)
+
+
+def _from_front(position: Size, size: Size) -> Size:
+    negative = isinstance(position, int) and position < 0
+    return size + position if negative else position
 
 
 # Joining --------------------------------------------------------------------------
@@ -492,6 +510,7 @@ _concatenate: Op = linear(
 )
 
 
+@names_operands
 def concatenate(values: Sequence[Value], axis: int = 0) -> Value:
     """Join `values` along an existing axis.
 
@@ -525,6 +544,7 @@ def concatenate(values: Sequence[Value], axis: int = 0) -> Value:
     return _concatenate(*parts, axis=normal_axis(axis, len(parts[0].shape)))
 
 
+@names_operands
 def stack(values: Sequence[Value], axis: int = 0) -> Value:
     """Join `values` along a new axis.
 
