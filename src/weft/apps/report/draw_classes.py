@@ -49,7 +49,7 @@ def _confusion(outcome: Classification) -> Panel:
     for mistake in classes.confusions(outcome, 3):
         text += (
             f" {plain(mistake.true, 40)} was taken for {plain(mistake.answered, 40)} "
-            f"{mistake.rows:,} times."
+            f"{count(mistake.rows, 'time')}."
         )
 
     def draw(figure: "FigureBase") -> None:

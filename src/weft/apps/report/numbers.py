@@ -181,7 +181,7 @@ def figures(outcome: Regression) -> list[Metric]:
         mae = replace(mae, low=max(0.0, mae.low))
     found = [_rmse(residual), mae]
     centred = outcome.y_true - outcome.y_true.mean()
-    if centred.any() and outcome.rows > 2:
+    if (centred**2).any() and outcome.rows > 2:
         found.append(_r2(residual, centred))
     if outcome.log_density is not None:
         found.append(mean("nll", -outcome.log_density))

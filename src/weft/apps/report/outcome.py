@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+LARGEST = 1e70  # fourth powers are summed for the error of a mean of squares
+
 
 class ReportError(WeftError, ValueError):
     """Findings that contradict themselves, or a file that a report cannot go to."""
@@ -37,6 +39,11 @@ def column(
         raise ReportError(f"{name} has {len(array)} values; expected {rows}")
     if finite and not np.isfinite(array).all():
         raise ReportError(f"{name} holds values that are not finite numbers")
+    if finite and (np.abs(array) > LARGEST).any():
+        raise ReportError(
+            f"{name} holds values beyond {LARGEST:g}, too large for sums of their "
+            "squares: give it in a larger unit"
+        )
     array.flags.writeable = False
     return array
 
