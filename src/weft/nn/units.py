@@ -1,0 +1,505 @@
+"""The hidden units that weft has, and their names.
+
+See section 6.3 of the book and the slides on hidden units. At a kink the derivative is
+that of weft's ops: from the left, unless asked otherwise.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self, final
+
+from weft.graph.errors import ShapeError
+from weft.graph.node import Node
+from weft.nn.description import (
+    Description,
+    DescriptionError,
+    from_data,
+    nearest,
+    register,
+    to_data,
+)
+from weft.nn.expression import Expression, expression_of
+from weft.nn.hidden import HiddenUnit
+from weft.nn.initialisers import (
+    Constant,
+    Glorot,
+    He,
+    Initialiser,
+    LeCun,
+    Lengths,
+    Normal,
+    RandomPhase,
+    Zeros,
+)
+from weft.nn.layer import Parameter, Tree
+from weft.ops import arithmetic, rectifier, reduce, special, structure
+
+_GLOROT = Glorot()
+_ZEROS = Zeros()
+
+
+# The rectifier and its family -------------------------------------------------------
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class ReLU(HiddenUnit):
+    """max(0, z), the rectified linear unit: the default.
+
+    Its slope is 1 where it is active and 0 elsewhere, so gradients neither fade nor
+    depend on the size of the activation (book, section 6.3.1). He weights.
+    """
+
+    weights = property(lambda self: He())
+
+    def value(self, params: Tree, z: Node) -> Node:
+        """Build max(0, z)."""
+        return rectifier.relu(z)
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class AbsoluteValue(HiddenUnit):
+    """|z|: a rectifier whose slope is -1 below 0, blind to the sign of its input.
+
+    Jarrett et al. (2009). It keeps the size of a signal: LeCun weights.
+    """
+
+    weights = property(lambda self: LeCun())
+
+    def value(self, params: Tree, z: Node) -> Node:
+        """Build |z|."""
+        return arithmetic.abs(z)
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class LeakyReLU(HiddenUnit):
+    """max(0, z) + alpha min(0, z) with a fixed small slope below 0.
+
+    Maas et al. (2013). He weights for that slope.
+
+    Parameters
+    ----------
+    alpha : float
+        The slope below 0; 0.01 by convention.
+    """
+
+    alpha: float = 0.01
+
+    weights = property(lambda self: He(slope=self.alpha))
+
+    def value(self, params: Tree, z: Node) -> Node:
+        """Build max(0, z) + alpha min(0, z)."""
+        return rectifier.leaky_relu(z, self.alpha)
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class PReLU(HiddenUnit):
+    """max(0, z) + alpha min(0, z) with a slope that each unit learns.
+
+    He et al. (2015). He weights for the slope at the start.
+
+    Parameters
+    ----------
+    alpha : float
+        Every unit's slope at the start.
+    """
+
+    alpha: float = 0.25
+
+    weights = property(lambda self: He(slope=self.alpha))
+
+    def own_parameters(self, n: int) -> dict[str, Any]:
+        """Name the slopes."""
+        return {"alpha": Parameter((n,), Constant(self.alpha))}
+
+    def value(self, params: Tree, z: Node) -> Node:
+        """Build max(0, z) + alpha min(0, z)."""
+        return rectifier.leaky_relu(z, params["alpha"])
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class Maxout(HiddenUnit):
+    """The largest of k pre-activations: a convex, piecewise linear unit that is learnt.
+
+    Goodfellow et al. (2013). A layer of n units has n * k affine maps; the k that
+    belong to one unit stand side by side. LeCun weights.
+
+    Parameters
+    ----------
+    k : int
+        Pieces per unit, at least 2.
+
+    Examples
+    --------
+    >>> import weft
+    >>> Maxout(2).value({}, weft.constant([[1.0, 4.0, 3.0, 2.0]])).numpy()
+    array([[4., 3.]], dtype=float32)
+    """
+
+    k: int = 2
+
+    weights = property(lambda self: LeCun())
+
+    def __post_init__(self) -> None:
+        if self.k < 2:
+            raise DescriptionError(f"Maxout of {self.k} is no choice: give k >= 2")
+
+    def width(self, n: int) -> int:
+        """Return n * k."""
+        return n * self.k
+
+    def out_shape(self, in_shape: Lengths) -> Lengths:
+        """Return the shape with the last axis k times shorter."""
+        if not in_shape or in_shape[-1] % self.k:
+            raise ShapeError(
+                f"rows of shape {in_shape} cannot be split into groups of {self.k}"
+            )
+        return (*in_shape[:-1], in_shape[-1] // self.k)
+
+    def value(self, params: Tree, z: Node) -> Node:
+        """Build the maximum over each group of k."""
+        groups = structure.reshape(z, (*z.shape[:-1], -1, self.k))
+        node: Node = reduce.max(groups, axis=-1)
+        return node
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class ELU(HiddenUnit):
+    """z above 0, alpha (exp(z) - 1) below: smooth, and with a mean near 0.
+
+    Clevert et al. (2015). He weights.
+
+    Parameters
+    ----------
+    alpha : float
+        The value approached far below 0 is -alpha.
+    """
+
+    alpha: float = 1.0
+
+    weights = property(lambda self: He())
+
+    def value(self, params: Tree, z: Node) -> Node:
+        """Build the unit's value."""
+        return rectifier.elu(z, self.alpha)
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class GELU(HiddenUnit):
+    """z Phi(z) with the normal distribution Phi: a smooth rectifier.
+
+    Hendrycks and Gimpel (2016). He weights.
+    """
+
+    weights = property(lambda self: He())
+
+    def value(self, params: Tree, z: Node) -> Node:
+        """Build z Phi(z)."""
+        return rectifier.gelu(z)
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class SiLU(HiddenUnit):
+    """z sigmoid(z), also called swish: a smooth rectifier. He weights."""
+
+    weights = property(lambda self: He())
+
+    def value(self, params: Tree, z: Node) -> Node:
+        """Build z sigmoid(z)."""
+        return rectifier.silu(z)
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class Softplus(HiddenUnit):
+    """log(1 + exp(z)): the rectifier smoothed, which surprisingly does not help.
+
+    Dugas et al. (2001); book, section 6.3.3. He weights.
+    """
+
+    weights = property(lambda self: He())
+
+    def value(self, params: Tree, z: Node) -> Node:
+        """Build log(1 + exp(z))."""
+        return special.softplus(z)
+
+
+# Sigmoids ---------------------------------------------------------------------------
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class Sigmoid(HiddenUnit):
+    """1 / (1 + exp(-z)): saturates on both sides, so that large weights stop learning.
+
+    Book, section 6.3.2. Glorot weights.
+    """
+
+    def value(self, params: Tree, z: Node) -> Node:
+        """Build the logistic sigmoid of z."""
+        return special.sigmoid(z)
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class Tanh(HiddenUnit):
+    """tanh(z) = 2 sigmoid(2z) - 1: a sigmoid that is like the identity near 0.
+
+    Glorot weights.
+    """
+
+    def value(self, params: Tree, z: Node) -> Node:
+        """Build tanh(z)."""
+        return special.tanh(z)
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class HardTanh(HiddenUnit):
+    """max(-1, min(1, z)): tanh in three straight pieces (Collobert 2004).
+
+    Glorot weights.
+    """
+
+    def value(self, params: Tree, z: Node) -> Node:
+        """Build max(-1, min(1, z))."""
+        return rectifier.hard_tanh(z)
+
+
+# Waves, bumps, lines ----------------------------------------------------------------
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class Cos(HiddenUnit):
+    """cos(z), with phases drawn from the whole circle (book, section 6.3).
+
+    With a zero bias every unit would start at the crest, where the slope is 0; so the
+    bias is drawn with `RandomPhase`. LeCun weights.
+    """
+
+    weights = property(lambda self: LeCun())
+    bias = property(lambda self: RandomPhase())
+
+    def value(self, params: Tree, z: Node) -> Node:
+        """Build cos(z)."""
+        return special.cos(z)
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class RBF(HiddenUnit):
+    """exp(-beta |x - c|^2): active near a centre c, which is learnt; so is beta > 0.
+
+    A radial basis function has no affine map in front of it, only centres; its layer
+    is written ``Dense(n, RBF())``. It is 0 almost everywhere, hence hard to train
+    (book, section 6.3.3). Centres start as standard normal vectors, which suits
+    standardised inputs, and beta such that a typical exponent is -1.
+
+    Examples
+    --------
+    >>> from weft import nn
+    >>> sorted(nn.Dense(4, nn.RBF()).parameters((3,)))
+    ['centres', 'log_beta']
+    """
+
+    weights = property(lambda self: Normal(1.0))
+
+    def dense_parameters(
+        self, in_features: int, n: int, weights: Initialiser, bias: Initialiser
+    ) -> dict[str, Any]:
+        """Name centres and widths of a layer of `n` units."""
+        # |x - c|^2 has mean 2 * in_features for standard normal x and c.
+        log_beta = -math.log(2 * max(in_features, 1))
+        return {
+            "centres": Parameter((in_features, n), weights),
+            "log_beta": Parameter((n,), Constant(log_beta)),
+        }
+
+    def preactivation(self, params: Tree, x: Node) -> Node:
+        """Build -beta |x - c|^2, as products of matrices."""
+        centres = params["centres"]
+        distance = (
+            reduce.sum(arithmetic.square(x), axis=1, keepdims=True)
+            - 2 * (x @ centres)
+            + reduce.sum(arithmetic.square(centres), axis=0)
+        )
+        z: Node = -special.exp(params["log_beta"]) * distance
+        return z
+
+    def parameters(self, in_shape: Lengths) -> dict[str, Any]:
+        """Refuse: the unit alone has no centres."""
+        raise ShapeError("RBF() alone has no centres: write Dense(n, RBF())")
+
+    def value(self, params: Tree, z: Node) -> Node:
+        """Build exp(z)."""
+        return special.exp(z)
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class Identity(HiddenUnit):
+    """z itself: a linear hidden layer, useful to save parameters (section 6.3.3).
+
+    LeCun weights.
+    """
+
+    weights = property(lambda self: LeCun())
+
+    def value(self, params: Tree, z: Node) -> Node:
+        """Return z."""
+        return z
+
+
+# One's own --------------------------------------------------------------------------
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class Unit(HiddenUnit):
+    """A unit of one's own: any expression of the pre-activation, in weft's ops.
+
+    Its derivatives of every order follow by themselves. In a model file it is written
+    as the graph that the function builds, never as code.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(z) -> Node`` of the shape of z, working on each number by itself.
+    weights : Initialiser
+        For the weights in front of it.
+    bias : Initialiser
+
+    Examples
+    --------
+    >>> import weft
+    >>> from weft import nn
+    >>> unit = nn.Unit(lambda z: weft.sin(z) + z)
+    >>> unit.value({}, weft.constant([0.0])).numpy()
+    array([0.], dtype=float32)
+    """
+
+    function: Callable[[Node], Node]
+    weights: Initialiser = _GLOROT
+    bias: Initialiser = _ZEROS
+
+    def value(self, params: Tree, z: Node) -> Node:
+        """Apply the function.
+
+        Raises
+        ------
+        ShapeError
+            If what it returns does not have the shape of `z`.
+        """
+        node = self.function(z)
+        if not isinstance(node, Node) or node.shape != z.shape:
+            shown = node.shape if isinstance(node, Node) else repr(node)
+            raise ShapeError(
+                f"the function of a Unit gave {shown} for pre-activations of shape "
+                f"{z.shape}: it must return a node of the same shape"
+            )
+        return node
+
+    def to_fields(self) -> dict[str, Any]:
+        """Return the fields as plain data, the function as its graph."""
+        return {
+            "graph": expression_of(self.function).graph,
+            "weights": to_data(self.weights),
+            "bias": to_data(self.bias),
+        }
+
+    @classmethod
+    def from_fields(cls, data: Mapping[str, Any]) -> Self:
+        """Build the unit from what `to_fields` returned."""
+        graph, weights, bias = data["graph"], data["weights"], data["bias"]
+        return cls(Expression(graph), from_data(weights), from_data(bias))
+
+
+# Names ------------------------------------------------------------------------------
+
+UNITS: dict[str, Callable[[], HiddenUnit]] = {
+    "relu": ReLU,
+    "abs": AbsoluteValue,
+    "leaky_relu": LeakyReLU,
+    "prelu": PReLU,
+    "maxout": Maxout,
+    "sigmoid": Sigmoid,
+    "logistic": Sigmoid,  # scikit-learn's word
+    "tanh": Tanh,
+    "hard_tanh": HardTanh,
+    "softplus": Softplus,
+    "cos": Cos,
+    "rbf": RBF,
+    "elu": ELU,
+    "gelu": GELU,
+    "silu": SiLU,
+    "identity": Identity,
+}
+
+
+def unit(given: str | HiddenUnit | Callable[[Node], Node]) -> HiddenUnit:
+    """Return the hidden unit that is named or given.
+
+    Parameters
+    ----------
+    given : str, HiddenUnit or callable
+        A name out of `UNITS`, a unit, or a function for `Unit`.
+
+    Returns
+    -------
+    HiddenUnit
+
+    Raises
+    ------
+    DescriptionError
+        If there is no such unit; the nearest name is suggested.
+
+    Examples
+    --------
+    >>> from weft import nn
+    >>> nn.unit("leaky_relu")
+    LeakyReLU()
+    >>> nn.unit("rleu")
+    Traceback (most recent call last):
+    weft.nn.description.DescriptionError: there is no unit 'rleu': did you mean ...
+    """
+    if isinstance(given, HiddenUnit):
+        return given
+    if isinstance(given, str):
+        if given.lower() not in UNITS:
+            raise nearest(given, UNITS, "unit")
+        return UNITS[given.lower()]()
+    if callable(given) and not isinstance(given, (type, Description)):
+        return Unit(given)
+    raise DescriptionError(
+        f"{given!r} is no unit: give a name such as 'relu', a unit such as "
+        "nn.ReLU(), or a function of a node"
+    )
+
+
+register(
+    ReLU,
+    AbsoluteValue,
+    LeakyReLU,
+    PReLU,
+    Maxout,
+    ELU,
+    GELU,
+    SiLU,
+    Softplus,
+    Sigmoid,
+    Tanh,
+    HardTanh,
+    Cos,
+    RBF,
+    Identity,
+    Unit,
+)
