@@ -186,6 +186,8 @@ _take: Op = linear(
         Case(
             "table", (rng.normal(size=(2, 3)), np.array([[0, 2], [1, 1]])), {"axis": 1}
         ),
+        Case("deep", (rng.normal(size=(2, 3, 4)), np.array([3, 0])), {"axis": 2}),
+        Case("from-the-end", (rng.normal(size=(2, 3)), np.array([-1, 0])), {"axis": 1}),
         Case("one", (rng.normal(size=(2, 3)), np.array(1)), {"axis": 1}),
         Case("none", (rng.normal(size=(2, 3)), np.zeros((0,), np.int64)), {"axis": 0}),
     ],
@@ -212,6 +214,11 @@ _scatter_add: Op = linear(
             "table",
             (rng.normal(size=(2, 2, 2)), np.array([[0, 2], [1, 1]])),
             {"axis": 1, "length": 3},
+        ),
+        Case(
+            "deep",
+            (rng.normal(size=(2, 3, 2)), np.array([-1, 0])),
+            {"axis": 2, "length": 4},
         ),
         Case("one", (rng.normal(size=(2,)), np.array(1)), {"axis": 1, "length": 3}),
     ],

@@ -68,7 +68,7 @@ def _cases(positive: bool = False) -> Cases:
         def draw(*shape: int) -> Array:
             values: Array = rng.permutation(int(np.prod(shape))) / 2.0 - 1.3
             values = values.reshape(shape)
-            return np.abs(values) + 0.5 if positive else values
+            return np.asarray(np.abs(values) + 0.5) if positive else values
 
         return [
             Case("all", (draw(2, 3),), {"axis": (0, 1), "keepdims": False}),
