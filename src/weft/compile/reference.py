@@ -87,8 +87,8 @@ class ReferenceProgram(Program):
                 ]
                 steps.append(self._step(values, self._bindings(values)))
         stacked = [
-            np.stack([np.asarray(step[i]) for step in steps]) if steps else np.empty(0)
-            for i in range(len(self._plan.outputs))
+            _stacked(node, [step[i] for step in steps])
+            for i, node in enumerate(self._plan.outputs)
         ]
         return unflatten(self._plan.structure, stacked)
 
@@ -124,6 +124,20 @@ class ReferenceProgram(Program):
         from threadpoolctl import threadpool_limits
 
         return threadpool_limits(self._threads)
+
+
+def _stacked(node: Node, values: Sequence[Any]) -> Array:
+    """Return an output's values of all steps as one array."""
+    if not values:
+        lengths = [size if isinstance(size, int) else 0 for size in node.shape]
+        return np.empty((0, *lengths), node.dtype)
+    if len({np.shape(value) for value in values}) > 1:
+        raise FeedError(
+            f"{describe(node)} has another shape in the last, smaller batch, so its "
+            "values cannot be stacked: choose a batch_size that divides the rows, or "
+            "call the program once per batch"
+        )
+    return np.stack(values)
 
 
 def _owned(value: Any, fed: Sequence[Array]) -> Array:
