@@ -33,8 +33,10 @@ _ZEROS = b"0" * 64
 # Inside a JSON text that is itself a JSON string: hence the backslashes.
 _DIGEST = re.compile(rb'\\"sha256\\":\\"([0-9a-f]{64})\\"')
 _LONGEST_HEADER = 100_000_000  # safetensors' own limit
-_DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
-_DTYPES += ("uint64", "float16", "float32", "float64")
+_DTYPES = frozenset(
+    ["bool", "float16", "float32", "float64"]
+    + [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
+)
 
 
 class ModelFileError(WeftError, ValueError):

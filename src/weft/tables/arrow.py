@@ -64,11 +64,9 @@ def column_from_arrow(name: str, array: Any) -> Column:
 def _is_text(kind: Any) -> bool:
     import pyarrow as pa
 
-    return (
-        pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-        or pa.types.is_string_view(kind)
-    )
+    types = pa.types
+    tests = (types.is_string, types.is_large_string, types.is_string_view)
+    return any(test(kind) for test in tests)
 
 
 def _gaps(array: Any) -> NDArray[np.bool_]:

@@ -157,7 +157,8 @@ def fit_date(column: Column) -> DateCode | Dropped:
     levels = len(np.unique(column.present))
     missing = column.missing_count
     if levels == 1 and not missing:
-        reason = f"constant: always {column.present[0].item()}"
+        only = np.datetime_as_string(column.present[0], unit="auto")
+        reason = f"constant: always {only}"
         return Dropped(column.name, "date", reason, missing, levels)
     parts = date_parts(column.present)
     used = [part for part, values in parts.items() if np.ptp(values) > 0]

@@ -114,6 +114,7 @@ def read_text(data: bytes, source: str, reading: Reading | None = None) -> Table
     lines_before = len(io.StringIO(sample[:body_at]).readlines())
     if not body.strip():
         raise TableError(f"{source} has no rows: only a header is there")
+    _refuse_open_quote(body, layout.separator, lines_before, source)
     separator, body = _regular(body, layout)
     try:
         frame = _parsed(body, names, separator, reading, decimal_mark(layout))
@@ -148,7 +149,7 @@ def decoded(data: bytes, source: str) -> tuple[bytes, list[str]]:
     TableError
         If the bytes are no text, or there are none.
     """
-    if not data.strip():
+    if not data.removeprefix(b"\xef\xbb\xbf").strip():
         raise TableError(f"{source} is empty")
     for mark, code in ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if data.startswith(mark):
@@ -318,17 +319,44 @@ def _parsed(
     )
 
 
+def _refuse_open_quote(
+    body: bytes, separator: str, lines_before: int, source: str
+) -> None:
+    """Raise an error if a quote swallows all that comes after it."""
+    if body.count(b'"') % 2 == 0:
+        return
+    end = "\x1e"  # a last row that only an open quote can hide
+    lines = io.StringIO(f"{body.decode()}\n{end}", newline="")
+    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+    start = following = 1
+    try:
+        for row in reader:
+            if row == [end]:
+                return
+            start, following = following, reader.line_num + 1
+    except csv.Error:  # one endless field
+        start = following
+    raise TableError(
+        f"line {start + lines_before:,} of {source} opens a quote that is never closed"
+    )
+
+
 def _ragged(
     body: bytes, separator: str, width: int, lines_before: int, source: str
 ) -> str | None:
     """Return what is wrong with the first row of another length, if there is one."""
     lines = io.StringIO(body.decode(), newline="")
-    reader = csv.reader(lines, delimiter=separator)
-    for row in reader:
-        if row and len(row) != width:
-            return (
-                f"line {reader.line_num + lines_before:,} of {source} has "
-                f"{counted(len(row), 'field')} where {width} are expected "
-                f"(parted by {NAMES[separator]}): {listing(row, most=4)}"
-            )
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    begins = lines_before + 1
+    try:
+        for row in reader:
+            if row and len(row) != width:
+                return (
+                    f"line {begins:,} of {source} has "
+                    f"{counted(len(row), 'field')} where {width} are expected "
+                    f"(parted by {NAMES[separator]}): {listing(row, most=4)}"
+                )
+            begins = lines_before + reader.line_num + 1
+    except csv.Error:
+        return f"line {begins:,} of {source} has text behind a closing quote"
     return None

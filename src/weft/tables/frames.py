@@ -33,7 +33,7 @@ def column_of(values: Any, name: str = "value") -> Column:
     """Make a column of an array, a sequence or a series (`Column.of`)."""
     if isinstance(values, Column):
         return values
-    if isinstance(values, list | tuple):
+    if isinstance(values, list | tuple | range):
         # As objects first: NumPy would turn [1, "a"] into two texts.
         objects = np.fromiter(values, dtype=object, count=len(values))
         return _from_objects(objects, name)
@@ -156,6 +156,8 @@ def _from_series(values: Any, name: str) -> Column:
     import narwhals as nw
     import pyarrow as pa
 
+    if isinstance(values, pa.Array):
+        values = pa.chunked_array([values])
     try:
         series = nw.from_native(values, series_only=True)
     except TypeError as error:

@@ -64,9 +64,13 @@ def array_from_idx(data: bytes, source: str) -> NDArray[np.generic]:
         raise TableError(f"{source} is no IDX file: it begins with {data[:4].hex(' ')}")
     kind, dimensions = np.dtype(_TYPES[data[2]]), data[3]
     start = 4 + 4 * dimensions
+    if len(data) < start:
+        raise TableError(
+            f"{source} is cut short: its first {start} bytes tell its shape"
+        )
     shape = tuple(np.frombuffer(data[4:start], ">u4").tolist())
     expected = start + math.prod(shape) * kind.itemsize
-    if len(shape) != dimensions or len(data) != expected:
+    if len(data) != expected:
         raise TableError(
             f"{source} is damaged or cut short: an array of shape {shape} "
             f"needs {expected:,} bytes, and there are {len(data):,}"

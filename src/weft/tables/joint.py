@@ -45,8 +45,8 @@ class JointCode:
     mean: float
     scale: float
     constant: tuple[str, ...]
+    missing: int
     levels: int
-    missing: int = 0
 
     @property
     def kind(self) -> Kind:
@@ -91,7 +91,7 @@ class JointCode:
             if not np.isfinite(out[:, index]).all():
                 column = table.column(name)
                 refuse_infinite(name, column.values, table.source)
-                note_missing(name, column.missing, False, remarks)
+                note_missing(name, column.missing, self.missing > 0, remarks)
                 out[column.missing, index] = 0.0
 
     def treatment(self) -> str:
@@ -101,9 +101,12 @@ class JointCode:
     @property
     def note(self) -> str:
         """What a person should know of it."""
-        if not self.constant:
-            return ""
-        return f"{counted(len(self.constant), 'constant column')} dropped"
+        parts = []
+        if self.constant:
+            parts.append(f"{counted(len(self.constant), 'constant column')} dropped")
+        if self.missing:
+            parts.append(f"{counted(self.missing, 'missing value')} imputed (the mean)")
+        return "; ".join(parts)
 
 
 def _array(table: Table, names: tuple[str, ...]) -> tuple[NDArray[Any], Any]:
@@ -161,29 +164,45 @@ def are_alike(values: NDArray[Any], encoding: Encoding) -> bool:
     return 3 <= len(np.unique(values)) <= 256
 
 
-def fit_joint(names: tuple[str, ...], values: NDArray[Any]) -> JointCode:
+def fit_joint(names: tuple[str, ...], values: NDArray[Any], source: str) -> JointCode:
     """Fit one scale to many columns.
 
     Parameters
     ----------
     names : tuple of str
     values : ndarray, shape (rows, columns)
-        Finite, and not all equal.
+        Not all equal; a gap here and there counts as the mean.
+    source : str
+        What to call the table in messages.
+
+    Raises
+    ------
+    TableError
+        If a value is infinite.
     """
-    varies = values.max(axis=0) > values.min(axis=0)
+    if values.dtype.kind == "f":
+        for index, name in enumerate(names):
+            refuse_infinite(name, values[:, index], source)
+    # fmin and fmax pass over gaps; a column of gaps alone is NaN, and never varies.
+    varies = np.fmax.reduce(values, axis=0) > np.fmin.reduce(values, axis=0)
     kept = np.flatnonzero(varies)
+    size = missing = 0
     total = square = 0.0
     for start in range(0, len(values), _CHUNK):
         x = np.take(values[start : start + _CHUNK], kept, axis=1).astype(np.float64)
+        gaps = np.isnan(x)
+        missing += int(np.count_nonzero(gaps))
+        size += x.size
+        x[gaps] = 0.0
         total += float(x.sum())
         square += float(np.square(x, out=x).sum())
-    size = len(values) * len(kept)
-    mean = total / size
-    spread = max(square / size - mean * mean, 0.0) ** 0.5
+    mean = total / (size - missing)
+    spread = max(square / (size - missing) - mean * mean, 0.0) ** 0.5
     return JointCode(
         names=tuple(names[i] for i in kept),
         mean=mean,
         scale=1.0 / spread,
         constant=tuple(names[i] for i in np.flatnonzero(~varies)),
         levels=len(np.unique(values[:_CHUNK])),
+        missing=missing,
     )

@@ -84,9 +84,9 @@ def robust_scale(ordered: NDArray[np.float64]) -> float:
     0.5
     """
     # Halved before they are subtracted, so that the largest numbers cannot overflow.
-    low, first, third, high = (
-        quantiles(ordered, np.array([0.0, 0.25, 0.75, 1.0])) * 0.5
-    ).tolist()
+    low, first, third, high = map(
+        float, quantiles(ordered, np.array([0.0, 0.25, 0.75, 1.0])) * 0.5
+    )
     least = float(np.finfo(np.float64).tiny)  # below it the inverse would overflow
     if third - first > least:
         return 0.5 / (third - first)

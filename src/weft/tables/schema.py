@@ -17,7 +17,7 @@ away, `from_json` brings it back exactly.
 ("'job': 1 row with a category not known from when the model was fitted ('z')",)
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, TypeAlias, final
@@ -146,19 +146,15 @@ class Schema:
             If there are no rows, a column holds infinite values, or no column is left.
         """
         encoding = encoding or Encoding()
-        for name in (*ignore, *([target] if target in table else [])):
-            table.column(name)  # refuses what is not there
-        inputs = table.without({*ignore, *([target] if target in table else [])})
         if table.rows == 0:
             raise TableError(f"{table.source} has no rows to learn from")
-        codes = [
-            *(
-                Dropped(n, table.column(n).kind, "left out as asked")
-                for n in ignore
-                if n != target
-            ),
-            *_fit_codes(inputs, encoding),
+        left_out = [name for name in ignore if name != target]
+        unread = left_out + [name for name in (target,) if name and name in table]
+        codes: list[AnyCode] = [
+            Dropped(name, table.column(name).kind, "left out as asked")
+            for name in left_out
         ]
+        codes += _fit_codes(table.without(unread), encoding)
         if not any(code.sources for code in codes):
             why = [f"{c.name!r} ({c.reason})" for c in codes if isinstance(c, Dropped)]
             raise TableError(
@@ -318,40 +314,41 @@ def _first_name(code: AnyCode) -> str:
 
 
 def _fit_codes(inputs: Table, encoding: Encoding) -> list[AnyCode]:
-    """Fit a code to each column, and one to each group of columns that are alike."""
+    """Fit a code to each column, and one to each run of columns that are alike."""
     joint: list[AnyCode] = []
     apart: list[Column] = []
-    for names in _groups(inputs):
-        step = max(1, inputs.rows // _SAMPLE)
-        sample = inputs.select(names).take(slice(None, None, step)).matrix(names)
-        if are_alike(sample, encoding):
-            values = inputs.matrix(names)
-            if values.dtype.kind in "iu" or np.isfinite(values).all():
-                joint.append(fit_joint(tuple(names), values))
-                continue
-        apart.extend(inputs.column(name) for name in names)
-    grouped = {name for names in _groups(inputs) for name in names}
-    apart.extend(column for column in _singles(inputs, grouped))
+    step = max(1, inputs.rows // _SAMPLE)
+    for names in _number_runs(inputs):
+        run = inputs.select(names)
+        if len(names) >= encoding.joint_columns and are_alike(
+            run.take(slice(None, None, step)).matrix(names), encoding
+        ):
+            joint.append(fit_joint(tuple(names), run.matrix(names), inputs.source))
+        else:
+            apart.extend(run)
+    apart += _others(inputs)
     numbers = [column for column in apart if column.kind == "number"]
     bins = min(encoding.bins, encoding.max_width // max(len(numbers), 1))
     return joint + [_fit_one(column, encoding, bins, inputs.source) for column in apart]
 
 
-def _groups(inputs: Table) -> list[list[str]]:
-    """Return the names of number columns that lie side by side."""
-    groups: list[list[str]] = [[]]
+def _number_runs(inputs: Table) -> list[list[str]]:
+    """Return the names of number columns that lie side by side, block by block."""
+    runs: list[list[str]] = [[]]
     for part in inputs.parts:
         if isinstance(part, Block):
-            groups += [list(part.names), []]
-        elif part.kind == "number" and not part.empty:
-            groups[-1].append(part.name)
+            runs += [list(part.names), []]
+        elif part.kind == "number":
+            runs[-1].append(part.name)
         else:
-            groups.append([])
-    return [group for group in groups if group]
+            runs.append([])
+    return [run for run in runs if run]
 
 
-def _singles(inputs: Table, grouped: set[str]) -> Iterator[Column]:
-    return (inputs.column(name) for name in inputs.names if name not in grouped)
+def _others(inputs: Table) -> list[Column]:
+    """Return the columns that hold no numbers."""
+    columns = [part for part in inputs.parts if isinstance(part, Column)]
+    return [column for column in columns if column.kind != "number"]
 
 
 def _fit_one(column: Column, encoding: Encoding, bins: int, source: str) -> AnyCode:

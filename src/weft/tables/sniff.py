@@ -100,6 +100,9 @@ def layout_of(sample: str, source: str) -> Layout:
         width, often = max(widths.items(), key=lambda pair: (pair[1], pair[0]))
         agreement = often / len(records)
         fits = width >= 2 and agreement >= 0.5
+        if separator == BLANK:  # "New York" is one field: nothing may disagree
+            rows = [r for r in records if not r.cells[0].startswith(_COMMENT)]
+            fits = fits and agreement >= 0.9 and len(rows[0].cells) == width
         if fits and (best is None or agreement > best[0]):
             best = (agreement, separator, records, width)
     if best is None:  # no separator fits: one column

@@ -259,7 +259,7 @@ class ClassTarget:
         -------
         ndarray, shape (rows,)
         """
-        return np.array(self.labels)[np.asarray(codes)]
+        return np.asarray(np.array(self.labels)[np.asarray(codes)])
 
     def to_json(self) -> dict[str, Any]:
         """Return the target as JSON data."""
