@@ -89,47 +89,53 @@ def layout_of(sample: str, source: str) -> Layout:
     (';', 2, ('a', 'b'))
     """
     lines = list(io.StringIO(sample, newline=""))
-    best: tuple[float, str, list[_Record], int] | None = None
-    for separator in (*SEPARATORS, BLANK):
-        if separator == BLANK and best is not None:
-            break  # blanks part words, too: only where nothing else does
-        records = _records(lines, separator)
-        widths = Counter(len(record.cells) for record in records)
-        if not widths:
-            raise TableError(f"{source} has no rows: there are only blank lines in it")
-        width, often = max(widths.items(), key=lambda pair: (pair[1], pair[0]))
-        agreement = often / len(records)
-        fits = width >= 2 and agreement >= 0.5
-        if separator == BLANK:  # "New York" is one field: nothing may disagree
-            rows = [r for r in records if not r.cells[0].startswith(_COMMENT)]
-            fits = fits and agreement >= 0.9 and len(rows[0].cells) == width
-        if fits and (best is None or agreement > best[0]):
-            best = (agreement, separator, records, width)
-    if best is None:  # no separator fits: one column
-        cells = [
-            _Record((line.strip().strip('"'),), number)
-            for number, line in enumerate(lines, 1)
-            if line.strip()
-        ]
-        best = (1.0, ",", cells, 1)
-    _, separator, records, width = best
+    if not any(line.strip() for line in lines):
+        raise TableError(f"{source} has no rows: there are only blank lines in it")
+    best, records, separator, width = 0.0, _one_column(lines), ",", 1
+    for candidate in SEPARATORS:
+        parted = _records(lines, candidate)
+        fields, agreement = _agreed(parted)
+        if fields >= 2 and agreement >= 0.5 and agreement > best:
+            best, records, separator, width = agreement, parted, candidate, fields
+    if not best:  # blanks part words, too: only where nothing else parts fields
+        parted = _records(lines, BLANK)
+        fields, agreement = _agreed(parted)
+        rows = [r for r in parted if not r.cells[0].startswith(_COMMENT)]
+        # "New York" is one field: no row may disagree, and a header least of all.
+        if fields >= 2 and agreement >= 0.9 and rows and len(rows[0].cells) == fields:
+            records, separator, width = parted, BLANK, fields
     return _found(lines, separator, records, width, source)
+
+
+def _agreed(records: Sequence[_Record]) -> tuple[int, float]:
+    """Return the most frequent number of fields, and the share of rows that have it."""
+    widths = Counter(len(record.cells) for record in records)
+    width, often = max(widths.items(), key=lambda pair: (pair[1], pair[0]))
+    return width, often / len(records)
+
+
+def _one_column(lines: Sequence[str]) -> list[_Record]:
+    return [
+        _Record((line.strip().strip('"'),), number)
+        for number, line in enumerate(lines, 1)
+        if line.strip()
+    ]
 
 
 def _records(lines: Sequence[str], separator: str) -> list[_Record]:
     if separator == BLANK:
         lines = [line.replace("\t", BLANK).strip() + "\n" for line in lines]
     reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
-    records = []
+    nothing = [_Record(("",), len(lines))]
     try:
         records = [
             _Record(tuple(cell.strip() for cell in row), reader.line_num)
             for row in reader
             if any(cell.strip() for cell in row) or len(row) > 1
         ]
-    except csv.Error:  # one endless field, for instance behind a stray quote
-        return [_Record(("",), len(lines))]
-    return records
+    except csv.Error:  # one endless field, behind a stray quote
+        return nothing
+    return records or nothing
 
 
 def _found(
