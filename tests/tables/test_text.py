@@ -1,9 +1,7 @@
 """Text tables: found out as a person would, or refused by one clear line."""
 
-import bz2
 import datetime
 import gzip
-import lzma
 from pathlib import Path
 
 import numpy as np
@@ -68,10 +66,9 @@ def test_what_is_not_utf8_is_read_as_latin1_with_a_note() -> None:
     assert table.notes == ("not UTF-8 (line 3), so read as Latin-1",)
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
-def test_packed_files(pack, tmp_path: Path) -> None:
-    path = tmp_path / "t.csv.packed"
-    path.write_bytes(pack(b"a,b\n1,x\n2,y\n"))
+def test_packed_files(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv.gz"
+    path.write_bytes(gzip.compress(b"a,b\n1,x\n2,y\n"))
     assert contents(read(path)) == AB
 
 

@@ -5,14 +5,12 @@ the first lines tell how the table is laid out (`weft.tables.sniff`); pyarrow pa
 of it, and what it leaves as text is looked at once more (`weft.tables.words`).
 """
 
-import bz2
 import csv
 import gzip
 import io
-import lzma
 import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,12 +30,6 @@ from weft.tables.sniff import (
 from weft.tables.table import Table
 
 _SAMPLE = 1 << 18  # characters by which the layout is judged
-
-_UNPACK: dict[bytes, Callable[[bytes], bytes]] = {
-    b"\x1f\x8b": gzip.decompress,
-    b"BZh": bz2.decompress,
-    b"\xfd7zXZ\x00": lzma.decompress,
-}
 
 # What a binary file begins with, so that the message can say what it is.
 _BINARY = {
@@ -83,7 +75,7 @@ def read_text(data: bytes, source: str, reading: Reading | None = None) -> Table
     Parameters
     ----------
     data : bytes
-        As they lie in the file; gzip, bz2 and xz are unpacked.
+        As they lie in the file, packed by gzip or not.
     source : str
         What to call it in messages.
     reading : Reading, optional
@@ -129,16 +121,21 @@ def read_text(data: bytes, source: str, reading: Reading | None = None) -> Table
 
 
 def unpacked(data: bytes, source: str) -> bytes:
-    """Return the bytes of a file that may be packed."""
-    for magic, unpack in _UNPACK.items():
-        if data.startswith(magic):
-            try:
-                return unpack(data)
-            except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
-                raise TableError(
-                    f"{source} is packed, and damaged or cut short: {error}"
-                ) from error
-    return data
+    """Return the bytes of a file that may be packed by gzip.
+
+    Raises
+    ------
+    TableError
+        If it is packed, and damaged or cut short.
+    """
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    try:
+        return gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise TableError(
+            f"{source} is packed, and damaged or cut short: {error}"
+        ) from error
 
 
 def decoded(data: bytes, source: str) -> tuple[bytes, list[str]]:

@@ -46,8 +46,8 @@ def read(
     Parameters
     ----------
     source : str or Path
-        A path that ends in .csv, .tsv, .txt or anything else that is text (also .gz,
-        .bz2, .xz), .parquet, .arrow, .feather, .npz, .npy, or is called like an IDX
+        A path that ends in .csv, .tsv, .txt or anything else that is text (also packed
+        by gzip), .parquet, .arrow, .feather, .npz, .npy, or is called like an IDX
         file; or ``digits``, ``iris``, ``wine``, ``breast_cancer``, ``diabetes``,
         ``xor``; or ``openml:NAME``. A file in the folder goes before a name.
     header : bool, optional
@@ -74,7 +74,7 @@ def read(
     Table('digits': 1,797 rows, 65 columns)
     >>> read("digit")
     Traceback (most recent call last):
-    weft.tables.errors.TableError: no file 'digit'. Did you mean 'digits'?
+    weft.tables.errors.TableError: no file 'digit'. Did you mean 'digits'...
     """
     for name, kind in (kinds or {}).items():
         if kind not in KINDS:
