@@ -70,6 +70,10 @@ def to_json(nodes: Any) -> str:
     exp(x) ('n',)
     """
     outputs, _ = flatten(nodes)
+    for output in outputs:
+        if not isinstance(output, Node):
+            what = type(output).__name__
+            raise GraphError(f"{what} is neither a node nor a tree of nodes")
     order = topological(outputs)
     index = {node: i for i, node in enumerate(order)}
     document = {
@@ -167,10 +171,13 @@ def from_json(text: str) -> Any:
         document = json.loads(text)
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise GraphError("this is no graph that weft wrote")
-        if document["version"] > VERSION:
+        version = document["version"]
+        if type(version) is not int or version < 1:
+            raise GraphError(f"the graph is damaged: its version is {version!r}")
+        if version > VERSION:
             raise GraphError(
-                f"the graph is of format {document['version']}, this weft reads up to "
-                f"{VERSION}: upgrade weft"
+                f"the graph is of format {version}, this weft reads up to {VERSION}: "
+                "upgrade weft"
             )
         nodes: list[Node] = []
         for written in document["nodes"]:
@@ -178,7 +185,10 @@ def from_json(text: str) -> Any:
         return _untree(document["outputs"], nodes)
     except WeftError:
         raise
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (
+        *(ValueError, KeyError, TypeError, IndexError, AttributeError),
+        *(OverflowError, RecursionError),
+    ) as error:
         raise GraphError(
             f"the graph cannot be read, it is damaged ({type(error).__name__}: {error})"
         ) from error
@@ -215,12 +225,11 @@ def _read(written: dict[str, Any], nodes: list[Node]) -> Node:
 
 
 def _untree(tree: Any, nodes: list[Node]) -> Any:
-    if isinstance(tree, int):
+    if type(tree) is int:
         if not 0 <= tree < len(nodes):
             raise GraphError("the graph is damaged: an output is no node of it")
         return nodes[tree]
     ((kind, parts),) = tree.items()
     if kind == "dict":
         return {key: _untree(part, nodes) for key, part in parts.items()}
-    children = [_untree(part, nodes) for part in parts]
-    return tuple(children) if kind == "tuple" else children
+    return {"list": list, "tuple": tuple}[kind](_untree(part, nodes) for part in parts)

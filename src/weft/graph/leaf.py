@@ -14,8 +14,14 @@ import numpy as np
 from weft.graph.dim import Shape, as_shape
 from weft.graph.dtype import FLOAT32, as_dtype, is_float
 from weft.graph.errors import DTypeError, GraphError
-from weft.graph.node import DType, Node, Params, intern, make_leaf
-from weft.graph.origin import place
+from weft.graph.node import (
+    DType,
+    Node,
+    Params,
+    intern,
+    make_leaf,
+    names_operands,
+)
 
 # Larger arrays are compared by identity: hashing their bytes would cost more than a
 # missed sharing.
@@ -41,6 +47,7 @@ PARAMETER = Leaf("parameter")
 CONSTANT = Leaf("constant")
 
 
+@names_operands
 def input(
     name: str, shape: Any, dtype: Any = "float32", simplex: int | None = None
 ) -> Node:
@@ -78,13 +85,14 @@ def input(
         if not -len(dims) <= simplex < len(dims) or not is_float(kind):
             raise GraphError(
                 f"simplex={simplex} does not name an axis of {name}, a {kind} of shape "
-                f"{dims}: give an axis of a float input{place()}"
+                f"{dims}: give an axis of a float input"
             )
         simplex %= len(dims)
     params = {"name": _check_name(name), "simplex": simplex}
     return make_leaf(INPUT, params, dims, kind)
 
 
+@names_operands
 def parameter(name: str, shape: Any, dtype: Any = "float32") -> Node:
     """Return a leaf that a program keeps as its state.
 
@@ -111,10 +119,11 @@ def parameter(name: str, shape: Any, dtype: Any = "float32") -> Node:
 
 def _check_name(name: Any) -> str:
     if not isinstance(name, str) or not name:
-        raise GraphError(f"a leaf needs a name, but {name!r} was given{place()}")
+        raise GraphError(f"a leaf needs a name, but {name!r} was given")
     return name
 
 
+@names_operands
 def constant(value: Any, dtype: Any = None) -> Node:
     """Return `value` as a node.
 
@@ -144,16 +153,14 @@ def constant(value: Any, dtype: Any = None) -> Node:
     dtype('float32')
     """
     if isinstance(value, Node):
-        raise GraphError(f"a node is no value for a constant{place()}")
+        raise GraphError("a node is no value for a constant")
     typed = isinstance(value, (np.ndarray, np.generic))
     try:
         array = np.asarray(value)
     except ValueError:
-        raise DTypeError(f"{value!r} is not an array of numbers{place()}") from None
+        raise DTypeError(f"{value!r} is not an array of numbers") from None
     if array.dtype.kind not in "biuf":
-        raise DTypeError(
-            f"a constant holds numbers or booleans, not {array.dtype}{place()}"
-        )
+        raise DTypeError(f"a constant holds numbers or booleans, not {array.dtype}")
     if dtype is not None:
         wanted = as_dtype(dtype)
     elif is_float(array.dtype) and not typed:
@@ -163,7 +170,7 @@ def constant(value: Any, dtype: Any = None) -> Node:
     if wanted.kind == "i" and array.size:
         info = np.iinfo(wanted)
         if not (info.min <= array.min() and array.max() <= info.max):
-            raise DTypeError(f"{value!r} does not fit into {wanted}{place()}")
+            raise DTypeError(f"{value!r} does not fit into {wanted}")
     with np.errstate(all="ignore"):  # what float32 cannot hold becomes infinite
         array = np.array(array, dtype=wanted, order="C", copy=True)
     array.flags.writeable = False

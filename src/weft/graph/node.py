@@ -359,7 +359,8 @@ def _infer(
 def _blamed(error: WeftError, name: str, operands: Iterable[Node]) -> WeftError:
     bare = error.bare or str(error)
     said = ", ".join(describe(node) for node in operands)
-    full = type(error)(f"{name}({said}): {bare}{place()}")
+    called = f"{name}({said})" if said else name
+    full = type(error)(f"{called}: {bare}{place()}")
     full.bare = bare
     return full
 
@@ -388,8 +389,6 @@ def names_operands(function: Callable[P, R]) -> Callable[P, R]:
             for arg in args:
                 parts += arg if isinstance(arg, (list, tuple)) else [arg]
             nodes = [part for part in parts if isinstance(part, Node)]
-            if not nodes:
-                raise
             raise _blamed(error, function.__name__, nodes) from None
 
     return named

@@ -63,6 +63,7 @@ _arange: Op = explicit(
 )
 
 
+@names_operands
 def arange(length: Any) -> Node:
     """Return the int64 node 0, 1, ..., length - 1.
 

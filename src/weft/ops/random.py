@@ -17,7 +17,7 @@ from weft.graph.dim import Shape, as_shape
 from weft.graph.dtype import FLOAT32, as_dtype, is_float
 from weft.graph.errors import DTypeError
 from weft.graph.leaf import constant
-from weft.graph.node import DType, Node
+from weft.graph.node import DType, Node, names_operands
 from weft.ops.arithmetic import sqrt
 from weft.ops.broadcast import elementwise_shape
 from weft.ops.index import arange
@@ -144,6 +144,7 @@ _uniform: Op = explicit(
 )
 
 
+@names_operands
 def random_uniform(
     seed: Value,
     step: Value,
@@ -189,6 +190,7 @@ def random_uniform(
     return node
 
 
+@names_operands
 def random_normal(
     seed: Value,
     step: Value,
@@ -220,6 +222,7 @@ def random_normal(
     return node
 
 
+@names_operands
 def random_bernoulli(
     p: Value,
     seed: Value,
