@@ -138,6 +138,11 @@ class OutputUnit(Description, ABC):
         Distribution
         """
 
+    @property
+    def estimates_dispersion(self) -> bool:
+        """Whether there is anything for `dispersion` to estimate."""
+        return False
+
     def dispersion(
         self, raw: Array, y: Array, sample_weight: Array | None = None
     ) -> Array | None:

@@ -107,6 +107,11 @@ class Gaussian(OutputUnit):
         """Build the mean."""
         return per_target(raw, self.n)
 
+    @property
+    def estimates_dispersion(self) -> bool:
+        """True: the cost holds the scale at 1."""
+        return True
+
     def dispersion(
         self, raw: Array, y: Array, sample_weight: Array | None = None
     ) -> Array | None:
@@ -234,6 +239,11 @@ class Laplace(OutputUnit):
     def prediction(self, raw: Node) -> Node:
         """Build the median."""
         return per_target(raw, self.n)
+
+    @property
+    def estimates_dispersion(self) -> bool:
+        """True: the cost holds the scale at 1."""
+        return True
 
     def dispersion(
         self, raw: Array, y: Array, sample_weight: Array | None = None

@@ -1,0 +1,54 @@
+"""The callback: what is told of a fit while it goes on."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+from weft.nn.network import Network
+from weft.train.history import Epoch
+
+if TYPE_CHECKING:
+    from weft.train.result import Fit
+
+
+@final
+@dataclass(frozen=True)
+class Beginning:
+    """What a fit is about to do.
+
+    Parameters
+    ----------
+    network : Network
+    rows, validation_rows : int
+    epochs : int
+        At most so many.
+    steps : int
+        Per epoch.
+    """
+
+    network: Network
+    rows: int
+    validation_rows: int
+    epochs: int
+    steps: int
+
+
+class Callback:
+    """Base of callbacks: each method does nothing unless it is defined anew.
+
+    Examples
+    --------
+    >>> from weft import train
+    >>> class StopAtOne(train.Callback):
+    ...     def on_epoch_end(self, epoch):
+    ...         return epoch.cost < 1
+    """
+
+    def on_fit_begin(self, beginning: Beginning) -> None:
+        """Be told that a fit begins."""
+
+    def on_epoch_end(self, epoch: Epoch) -> bool | None:
+        """Be told of an epoch; return True to ask for the end of the fit."""
+        return None
+
+    def on_fit_end(self, fit: "Fit | None") -> None:
+        """Be told that the fit is over; None if an error ended it."""

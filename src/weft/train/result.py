@@ -1,0 +1,73 @@
+"""What a fit hands back."""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from weft.nn.network import Network
+from weft.train.history import History
+
+Tree = dict[str, Any]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class State:
+    """Where a fit stands, so that it can be continued.
+
+    Parameters
+    ----------
+    params : nested dict of numpy.ndarray
+        The present parameters, not the best ones.
+    optimizer : nested dict of numpy.ndarray
+        The optimizer's state; empty for L-BFGS.
+    epoch : int
+        How many epochs have been completed.
+    step : int
+        How many steps have been taken; random numbers are counted by it.
+    """
+
+    params: Tree
+    optimizer: Tree
+    epoch: int = 0
+    step: int = 0
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted network.
+
+    Parameters
+    ----------
+    network : Network
+    params : nested dict of numpy.ndarray
+        The best ones by the validation rows, if there were any, else the last ones.
+    history : History
+        The epochs of this fit.
+    best_epoch : int
+        The number of the epoch that `params` are from; 0 if from before the first.
+    stopped : str
+        Why it ended: "epochs" (all are done), "patience" (early stopping), "schedule"
+        (the learning rate has become too small), "converged" (L-BFGS), "line search"
+        (L-BFGS found no better point), "callback", "interrupted" or "diverged".
+    message : str
+        The same in a sentence.
+    seconds : float
+    dispersion : numpy.ndarray or None
+        What the output unit estimated after the fit, such as a residual variance: from
+        the validation rows if there are any, else from the training rows.
+    state : State
+        Where it stands, for `fit(resume=...)`.
+    """
+
+    network: Network
+    params: Tree
+    history: History
+    best_epoch: int
+    stopped: str
+    message: str
+    seconds: float
+    dispersion: np.ndarray[Any, Any] | None
+    state: State
