@@ -1,8 +1,8 @@
 """From graph to program.
 
-`evaluate` computes nodes once. `compile` makes a `Program` for many runs, with state and
-updates. An engine is an entry of ``_ENGINES``: a function from a checked `Plan` to a
-`Program`.
+`evaluate` computes nodes once. `compile` makes a `Program` for many runs, with state
+and updates. An engine is an entry of ``_ENGINES``: a function from a checked `Plan` to
+a `Program`.
 """
 
 from collections.abc import Callable, Mapping, Sequence

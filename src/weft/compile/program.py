@@ -16,7 +16,7 @@ import numpy as np
 
 from weft.graph.dim import Dim
 from weft.graph.errors import FeedError, GraphError, ShapeError
-from weft.graph.leaf import INPUT, PARAMETER
+from weft.graph.leaf import INPUT, PARAMETER, Leaf
 from weft.graph.node import Node, describe
 from weft.graph.origin import place
 from weft.graph.tree import Structure, flatten
@@ -141,18 +141,15 @@ def plan(
     """
     nodes, structure = flatten(outputs)
     updates, state = dict(updates or {}), dict(state or {})
-    given = (inputs,) if isinstance(inputs, Node) else tuple(inputs)
-    for node in given:
-        if not isinstance(node, Node) or node.op is not INPUT:
-            raise GraphError(f"{node!r} is no input: list weft.input leaves{place()}")
+    given = tuple(inputs)
+    _check_leaves(given, INPUT, "input: list weft.input leaves")
+    _check_leaves((*state, *updates), PARAMETER, "parameter and holds no state")
     if len(set(given)) < len(given):
         raise GraphError(f"an input is listed twice{place()}")
-    for node in (*nodes, *updates.values()):
-        if not isinstance(node, Node):
-            raise GraphError(f"{node!r} is no node and has no value{place()}")
-    for leaf in (*state, *updates):
-        if not isinstance(leaf, Node) or leaf.op is not PARAMETER:
-            raise GraphError(f"{leaf!r} is no parameter and holds no state{place()}")
+    values: list[Any] = [*nodes, *updates.values()]
+    for value in values:
+        if not isinstance(value, Node):
+            raise GraphError(f"{value!r} is no node and has no value{place()}")
     for leaf, value in updates.items():
         if leaf not in state:
             raise FeedError(
@@ -170,3 +167,9 @@ def plan(
             raise FeedError(f"{describe(leaf)} is not in the state{place()}")
     held = {leaf: np.array(fitted(leaf, value)) for leaf, value in state.items()}
     return Plan(given, tuple(nodes), structure, updates, held)
+
+
+def _check_leaves(given: Sequence[Any], kind: Leaf, what: str) -> None:
+    for leaf in given:
+        if not isinstance(leaf, Node) or leaf.op is not kind:
+            raise GraphError(f"{leaf!r} is no {what}{place()}")
