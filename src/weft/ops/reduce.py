@@ -425,8 +425,12 @@ def _logsumexp_forward(x: Array, axis: Axes, keepdims: bool) -> Any:
     return value if keepdims else np.squeeze(value, axis)
 
 
-def _softmax_of(out: Value, x: Value, axis: Axes) -> Value:
-    return exp(x - reshape(out, _kept(x.shape, axis)))
+def _softmax_over(x: Value, axis: Axes) -> Value:
+    """The derivative of logsumexp. Not exp(x - out): large values round out."""
+    if len(axis) == 1:
+        return _softmax(x, axis=axis[0])
+    e = exp(x - stop_gradient(_max(x, axis=axis, keepdims=True)))
+    return e / _sum(e, axis=axis, keepdims=True)
 
 
 _logsumexp: Op = explicit(
@@ -434,12 +438,10 @@ _logsumexp: Op = explicit(
     forward=_logsumexp_forward,
     rule=_float_rule,
     vjp=[
-        lambda ct, out, x, axis, keepdims: (
-            _spread(ct, x, axis) * _softmax_of(out, x, axis)
-        )
+        lambda ct, out, x, axis, keepdims: _spread(ct, x, axis) * _softmax_over(x, axis)
     ],
     jvp=lambda tangents, out, x, axis, keepdims: _sum(
-        tangents[0] * _softmax_of(out, x, axis), axis=axis, keepdims=keepdims
+        tangents[0] * _softmax_over(x, axis), axis=axis, keepdims=keepdims
     ),
     batch=_batch("logsumexp"),
     cases=_cases(),
@@ -530,9 +532,22 @@ def softmax(x: Value, axis: int = -1) -> Value:
     return _softmax(x, axis=normal_axis(axis, len(x.shape)))
 
 
+def _log_softmax_forward(x: Array, axis: int) -> Array:
+    if not x.shape[axis]:
+        return x
+    at = np.argmax(x, axis=axis, keepdims=True)
+    z = x - np.take_along_axis(x, at, axis)
+    # The largest term is exactly 1. Left out, the others keep their digits in log1p,
+    # and with them the small cost of an answer that is right and sure of it.
+    others = np.exp(z)
+    np.put_along_axis(others, at, 0, axis)
+    value: Array = z - np.log1p(np.sum(others, axis=axis, keepdims=True))
+    return value
+
+
 _log_softmax: Op = explicit(
     "log_softmax",
-    forward=lambda x, axis: x - _logsumexp_forward(x, (axis,), True),
+    forward=_log_softmax_forward,
     rule=_soft_rule,
     vjp=[
         lambda ct, out, x, axis: ct - exp(out) * _sum(ct, axis=(axis,), keepdims=True)
