@@ -197,9 +197,15 @@ sqrt: Op = elementwise(
 
 
 def _power_slope(out: Value, x: Value, y: Value) -> Value:
-    if isinstance(y, Node) and y.op is CONSTANT and y.shape == ():
-        y = y.params["value"].item()  # x**3 gives 3 * square(x), not 3 * x**(3 - 1)
-    return y * power(x, y - 1)
+    if isinstance(y, Node) and y.op is CONSTANT:
+        y = y.params["value"]
+    if isinstance(y, Node):
+        return y * power(x, y - 1)
+    # x**0 has slope 0 everywhere, and 0 * x**-1 has none at 0.
+    below = np.asarray(y - (y != 0))
+    if y.ndim == 0:  # as numbers: x**3 gives 3 * square(x), not 3 * x**(3 - 1)
+        return y.item() * power(x, below.item())
+    return y * power(x, below)
 
 
 def _log_of_base(out: Value, x: Value, y: Value) -> Value:
