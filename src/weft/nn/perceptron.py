@@ -65,12 +65,17 @@ def mlp(
     units = _one_each(unit, len(widths), "units")
     rates = _one_each(dropout, len(widths), "dropout rates")
     layers: list[Layer] = [
-        Dense(int(n), as_unit(u), float(p), _norm(norm), weights, bias)
+        Dense(_plain(n), as_unit(u), _plain(p), _norm(norm), weights, bias)
         for n, u, p in zip(widths, units, rates, strict=True)
     ]
     if input_dropout:
-        layers.insert(0, Dropout(float(input_dropout)))
+        layers.insert(0, Dropout(_plain(input_dropout)))
     return Network(tuple(layers), Gaussian() if output is None else output)
+
+
+def _plain(number: Any) -> Any:
+    """Return a NumPy number as Python's own."""
+    return number.item() if isinstance(number, np.generic) else number
 
 
 def _one_each(given: Any, count: int, what: str) -> list[Any]:
