@@ -1,8 +1,8 @@
 """Differentiation: two approaches on one graph.
 
-Symbol to symbol (`grad`, `vjp`, `jvp`, `vmap`, `jacobian`, `hessian`, `hvp`): graph in,
-graph out, to any order. Symbol to number (`backprop`, `path_sum`): the book's algorithms
-as written. Both read the same rules from the records of the ops.
+Symbol to symbol (`grad`, `vjp`, `jvp`, `vmap`, `jacobian`, `hessian`, `hvp`): graph
+in, graph out, to any order. Symbol to number (`backprop`, `path_sum`): the book's
+algorithms as written. Both read the same rules from the records of the ops.
 """
 
 from weft.differentiate.batched import hessian, hvp, jacobian, vmap

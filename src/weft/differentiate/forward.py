@@ -8,7 +8,7 @@ derivative, whatever the number of outputs.
 from collections.abc import Mapping
 from typing import Any
 
-from weft.differentiate.reverse import carries, derivative_of
+from weft.differentiate.reverse import carries, check_kink, derivative_of
 from weft.graph.dtype import is_float
 from weft.graph.errors import GraphError, ShapeError
 from weft.graph.leaf import constant
@@ -47,6 +47,7 @@ def jvp(outputs: Any, tangents: Mapping[Node, Any], kink: str = "left") -> Any:
     >>> print(weft.text(weft.jvp(weft.exp(x), {x: weft.constant(1.0)})))
     (1 * exp(x))
     """
+    check_kink(kink)
     outs, _ = flatten(outputs)
     known: dict[Node, Any] = {x: _tangent(x, t) for x, t in tangents.items()}
     for node in topological(outs):

@@ -10,7 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from weft.differentiate.reverse import Step, accumulate, carries, derivative_of
+from weft.differentiate.reverse import (
+    Step,
+    accumulate,
+    carries,
+    check_kink,
+    derivative_of,
+)
 from weft.graph.errors import GraphError, ShapeError
 from weft.graph.node import Node, describe
 from weft.graph.origin import place
@@ -23,6 +29,7 @@ from weft.ops.sample import Array
 def _prepare(
     cost: Node, feed: Mapping[Node, Any], kink: str
 ) -> tuple[list[Node], dict[Node, Any], Step]:
+    check_kink(kink)
     if cost.shape != ():
         raise ShapeError(f"a gradient is of a scalar, not of {describe(cost)}{place()}")
     order = topological([cost])

@@ -24,6 +24,12 @@ Step = Callable[[int, Value, Node], Value | None]
 KINKS = ("left", "right")
 
 
+def check_kink(kink: str) -> None:
+    """Raise GraphError unless `kink` names a side."""
+    if kink not in KINKS:
+        raise GraphError(f"kink={kink!r} is not one of {', '.join(KINKS)}{place()}")
+
+
 def derivative_of(node: Node, kink: str) -> Derivative | None:
     """Return the derivative that `node`'s op has on the side `kink`; None for none."""
     if not isinstance(node.op, Op):
@@ -116,8 +122,7 @@ def vjp(outputs: Any, wrt: Any, cotangents: Any, kink: str = "left") -> Any:
     cts, shape_of_cts = flatten(cotangents)
     if shape_of_outputs != shape_of_cts:
         raise GraphError(f"cotangents must be a tree like the outputs{place()}")
-    if kink not in KINKS:
-        raise GraphError(f"kink={kink!r} is not one of {', '.join(KINKS)}")
+    check_kink(kink)
     _check(outs, "derived")
     _check(targets, "differentiated for")
     seeds: dict[Node, Node] = {}

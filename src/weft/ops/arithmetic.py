@@ -359,6 +359,7 @@ minimum: Op = elementwise(
     facts=Facts(monotone=True, commutative=True, associative=True),
     sample=[reals(-3, 0.9), reals(1.1, 3)],
     rule=_numbers,
+    spelling=kinks.minimum,
     doc="The smaller of x and y; NaN if either is.",
 )
 

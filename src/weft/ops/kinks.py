@@ -11,6 +11,9 @@ alone that cannot be kept for every formula; it is kept for this list and no oth
   ``where(x >= 0, x, -x)``, ``where(x < 0, -x, x)``, ``where(x <= 0, -x, x)``,
   ``x * sign(x)``, ``sqrt(square(x))``.
 
+Bounds are written second: ``maximum(1, x)`` is ``maximum(x, 1)``, and ``minimum``
+likewise, so that `x` has the one-sided slope that is asked for.
+
 Each function below is the ``spelling`` of the op it is named after: given the inputs of
 a node about to be built, it returns the node to take instead, or None. Two cautions:
 ``x * (x > 0)`` is NaN at -inf where the rectifier is 0, and a formula is matched as it
@@ -57,6 +60,19 @@ def maximum(x: Node, y: Node) -> Node | None:
             return _op("relu", a)
         if _negates(b, a):
             return _op("abs", a)
+    return _constant_last("maximum", x, y)
+
+
+def minimum(x: Node, y: Node) -> Node | None:
+    """``minimum(1, x) -> minimum(x, 1)``."""
+    return _constant_last("minimum", x, y)
+
+
+def _constant_last(name: str, x: Node, y: Node) -> Node | None:
+    """Put what varies first: it is the first argument whose side is kept at a tie."""
+    if x.op is CONSTANT and y.op is not CONSTANT:
+        node: Node = OPS[name](y, x)
+        return node
     return None
 
 

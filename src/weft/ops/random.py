@@ -105,7 +105,7 @@ def _uniform_forward(
             pairs[..., 1] >> np.uint64(6)
         )
         value = mantissa.astype(np.float64) * 2.0**-53
-    return value.reshape(*lead, *shape)
+    return np.reshape(value, (*lead, *shape))
 
 
 def _uniform_rule(

@@ -96,7 +96,8 @@ def swapaxes(x: Value, a: int, b: int) -> Value:
     (3, 'n')
     """
     axes = list(range(len(x.shape)))
-    axes[a], axes[b] = axes[b], axes[a]
+    first, second = normal_axis(a, len(axes)), normal_axis(b, len(axes))
+    axes[first], axes[second] = second, first
     return transpose(x, axes)
 
 
@@ -200,6 +201,9 @@ def _fill_in(shape: Shape, given: tuple[Any, ...]) -> Shape:
 
 
 def _divide(size: Size, by: Size) -> Size | None:
+    if isinstance(by, Dim) and isinstance(size, Dim):
+        ratio = size.terms[0][1] // by.terms[0][1]
+        return ratio if by * ratio == size else None
     if not isinstance(by, int) or by == 0:
         return 0 if size == 0 and by == 0 else None
     if isinstance(size, int):
