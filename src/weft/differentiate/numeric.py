@@ -32,12 +32,12 @@ def _prepare(
     check_kink(kink)
     if cost.shape != ():
         raise ShapeError(f"a gradient is of a scalar, not of {describe(cost)}{place()}")
-    order = topological([cost])
+    order = topological([cost], stop=set(feed))
     values, bindings = propagate(order, feed)
 
     def step(i: int, ct: Any, node: Node) -> Any:
         derivative = derivative_of(node, kink)
-        if derivative is None:
+        if derivative is None or node in feed:  # what is fed was not computed
             return None
         inputs = tuple(values[x] for x in node.inputs)
         params = resolved(node.params, bindings)
