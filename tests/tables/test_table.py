@@ -197,7 +197,7 @@ def test_an_unknown_column_is_answered_by_the_nearest() -> None:
         ({"a": object()}, "column 'a' is a object"),
         (pl.DataFrame({"a": [[1]]}), "column 'a' holds large_list"),
     ],
-    ids=str,
+    ids=range(11),
 )
 def test_what_is_no_table_is_refused_by_one_line(frame, said: str) -> None:
     with pytest.raises(TableError, match=said) as caught:

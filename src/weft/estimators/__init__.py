@@ -6,7 +6,15 @@ any of them back from a model file.
 """
 
 from weft.estimators.loading import load
+from weft.estimators.mlp import MLPClassifier, MLPRegressor
 from weft.estimators.modelfile import ModelFileError
 from weft.estimators.tabular import TabularClassifier, TabularRegressor
 
-__all__ = ["ModelFileError", "TabularClassifier", "TabularRegressor", "load"]
+__all__ = [
+    "MLPClassifier",
+    "MLPRegressor",
+    "ModelFileError",
+    "TabularClassifier",
+    "TabularRegressor",
+    "load",
+]

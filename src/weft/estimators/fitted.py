@@ -191,7 +191,7 @@ def history_from_json(data: Mapping[str, Any]) -> train.History:
             train.Epoch(
                 number=i + 1,
                 metrics={name: columns[name][i] for name in extra},
-                **{name: columns[name][i] for name in own},  # type: ignore[arg-type]
+                **{name: columns[name][i] for name in own},
             )
             for i in range(len(columns.get("cost", [])))
         )

@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from weft.estimators import modelfile
+from weft.estimators.mlp import MLPClassifier, MLPRegressor
 from weft.estimators.modelfile import ModelFileError
 from weft.estimators.tabular import TabularClassifier, TabularRegressor
 from weft.graph.errors import WeftError
 
 _KINDS: dict[str, Any] = {
-    kind.__name__: kind for kind in (TabularClassifier, TabularRegressor)
+    kind.__name__: kind
+    for kind in (MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor)
 }
 
 

@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from weft import nn, train
 from weft.estimators import fitted, metrics, modelfile
+from weft.estimators.evaluators import evaluator_of
 from weft.estimators.fitted import FitSummary
 from weft.estimators.scaled import ScaledDistribution
 from weft.estimators.tables import as_column, as_table, row_weights
@@ -52,9 +53,9 @@ class _Tabular(BaseEstimator, ABC):  # type: ignore[misc]
         *,
         hidden: Sequence[int] = (256, 256),
         unit: Any = "relu",
-        dropout: float = 0.1,
+        dropout: float = 0.15,
         learning_rate: float = 2e-3,
-        weight_decay: float = 1e-2,
+        weight_decay: float = 0.1,
         batch_size: int | None = None,
         epochs: int | None = None,
         patience: int | None = None,
@@ -155,6 +156,8 @@ class _Tabular(BaseEstimator, ABC):  # type: ignore[misc]
         )
         batch, epochs, patience = self._length(len(x_inside))
         validated = outside.rows > 0
+        # known before the first epoch, so that callbacks can tell what was understood
+        self.schema_, self.target_, self.network_ = schema, target, network
         fit = train.fit(
             network,
             x_inside,
@@ -170,7 +173,6 @@ class _Tabular(BaseEstimator, ABC):  # type: ignore[misc]
             callbacks=callbacks,
             engine=self.engine,
         )
-        self.schema_, self.target_, self.network_ = schema, target, network
         self.params_ = fit.params
         self.dispersion_ = fit.dispersion
         self.history_ = fit.history
@@ -200,7 +202,7 @@ class _Tabular(BaseEstimator, ABC):  # type: ignore[misc]
         if epochs is None:
             wanted = min(max(_EPOCHS, least), max(most, _LEAST_EPOCHS))
             epochs = min(wanted, _MOST_EPOCHS)
-        patience = max(8, epochs // 4) if self.patience is None else self.patience
+        patience = max(10, epochs // 3) if self.patience is None else self.patience
         return batch, epochs, patience
 
     def _set_names(self) -> None:
@@ -236,19 +238,7 @@ class _Tabular(BaseEstimator, ABC):  # type: ignore[misc]
         return self._evaluator().raw(self.params_, x)
 
     def _evaluator(self) -> train.Evaluator:
-        """The programs for prediction: made when needed, never part of the state."""
-        made: train.Evaluator | None = self.__dict__.get("_made")
-        if made is None or made.network is not self.network_:
-            made = train.Evaluator(
-                self.network_, self.schema_.width, engine=self.engine
-            )
-            self._made = made
-        return made
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
-        state.pop("_made", None)
-        return state
+        return evaluator_of(self, self.network_, self.schema_.width)
 
     # As data --------------------------------------------------------------------------
 
@@ -437,7 +427,8 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
         -------
         ndarray, shape (rows,)
         """
-        return self.target_.decode(self._raw(X).argmax(axis=1))
+        labels: Array = self.target_.decode(self._raw(X).argmax(axis=1))
+        return labels
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of each class's probability, finite also for 1e-100.

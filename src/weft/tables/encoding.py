@@ -46,7 +46,7 @@ class Encoding:
         If a choice is out of range.
     """
 
-    bins: int = 16
+    bins: int = 32
     max_levels: int = 64
     min_count: int = 2
     max_width: int = 1024

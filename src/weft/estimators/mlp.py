@@ -1,0 +1,855 @@
+"""scikit-learn's multilayer perceptrons, on weft's engine: change one import.
+
+Parameters, attributes and their meaning are scikit-learn's. What differs: gradients are
+right for several outputs with every solver, log-probabilities of confident networks are
+finite, a warm start and `partial_fit` go on with the optimizer's state, and the hidden
+units are those that weft has, one for all layers or one for each. The type of X decides
+in which type is computed: float64 in, float64 throughout.
+"""
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Self, final
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    RegressorMixin,
+    TransformerMixin,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
+
+from weft import nn, train
+from weft.estimators import fitted, modelfile
+from weft.estimators.evaluators import evaluator_of
+from weft.estimators.fitted import FitSummary
+from weft.graph.errors import WeftError
+from weft.graph.tree import flatten, paths
+from weft.train.monitor import Metric
+
+Array = NDArray[Any]
+
+_SOLVERS = ("adam", "sgd", "lbfgs")
+_SCHEDULES = ("constant", "invscaling", "adaptive")
+_HALF_LOG_2PI = 0.5 * float(np.log(2 * np.pi))
+
+
+class SettingError(WeftError, ValueError):
+    """A constructor argument that cannot be."""
+
+
+class _MLP(
+    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
+    TransformerMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
+    ABC,
+):
+    """What the two estimators share: everything but the target."""
+
+    _state: train.State | None
+    loss_curve_: list[float]
+    validation_scores_: list[float] | None
+
+    # What the two differ in -----------------------------------------------------------
+
+    @abstractmethod
+    def _targets(self, y: Any, first: bool, classes: Any) -> Array:
+        """Check targets and return them as the output unit takes them."""
+
+    @abstractmethod
+    def _output(self) -> nn.OutputUnit:
+        """Return the output unit for the targets that `_targets` has seen."""
+
+    @property
+    @abstractmethod
+    def _score_metric(self) -> tuple[str, Metric]:
+        """The measure that `early_stopping` watches; greater is better."""
+
+    # Fitting --------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the network.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, shape (rows, features)
+        y : array-like, shape (rows,) or (rows, outputs)
+        sample_weight : array-like, shape (rows,), optional
+            A row of weight 2 counts as much as the row twice.
+
+        Returns
+        -------
+        self
+        """
+        return self._fit(X, y, sample_weight, incremental=False)
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> Self:
+        if self.solver == "lbfgs":
+            raise AttributeError(
+                "partial_fit takes single epochs, and L-BFGS has none: use solver="
+                "'adam' or 'sgd'"
+            )
+        if self.early_stopping:
+            raise SettingError("partial_fit does not support early_stopping=True")
+        return self._fit(X, y, sample_weight, incremental=True, classes=classes)
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        incremental: bool,
+        classes: Any = None,
+    ) -> Self:
+        self._check_settings()
+        first = not hasattr(self, "params_") or not (self.warm_start or incremental)
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            dtype=(np.float64, np.float32),
+            reset=first,
+        )
+        targets = self._targets(y, first, classes)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X)
+        X = _dense(X)
+        if first:
+            self._state = None
+            self.loss_curve_, self.validation_scores_, self.t_ = [], [], 0
+        rng = check_random_state(self.random_state)
+        seed = int(rng.randint(np.iinfo(np.int32).max))
+        network = nn.mlp(
+            _widths(self.hidden_layer_sizes),
+            self.activation,
+            self._output(),
+            dropout=self.dropout,
+        )
+        inside, outside = self._held_out(X, targets, sample_weight, rng)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", train.DivergenceWarning)
+            fit = train.fit(
+                network,
+                inside[0],
+                inside[1],
+                sample_weight=inside[2],
+                validation=outside,
+                epochs=1 if incremental else self.max_iter,
+                batch_size=self._batch(len(inside[0])),
+                penalties=[nn.L2(self.alpha, per_row=True)],
+                seed=seed,
+                resume=self._state,
+                shuffle=self.shuffle,
+                callbacks=self._callbacks(),
+                dtype=X.dtype,
+                engine=self.engine,
+                **self._method(incremental),
+            )
+        self._keep(fit, len(inside[0]), 0 if outside is None else len(outside[0]))
+        if fit.stopped == "epochs" and not incremental:
+            warnings.warn(
+                f"the {self.max_iter} iterations of max_iter are done, and the fit has "
+                "not converged yet",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        if fit.stopped == "interrupted":
+            warnings.warn("Training interrupted by user.", stacklevel=3)
+        return self
+
+    def _method(self, incremental: bool) -> dict[str, Any]:
+        """Return optimizer, schedule and early stopping as `train.fit` takes them."""
+        if self.solver == "lbfgs":
+            return {"optimizer": train.LBFGS(self.tol, self.max_fun)}
+        name, metric = self._score_metric
+        watched: dict[str, Any] = {"metric": "cost", "greater_is_better": False}
+        chosen: dict[str, Any] = {}
+        if self.early_stopping:
+            watched = {"metric": name, "greater_is_better": True}
+            chosen["metrics"] = {name: metric}
+        patience, tol = self.n_iter_no_change, self.tol
+        if self.solver == "adam":
+            chosen["optimizer"] = train.Adam(
+                self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon
+            )
+        else:
+            momentum = self.momentum
+            nesterov = bool(momentum and self.nesterovs_momentum)
+            chosen["optimizer"] = train.SGD(self.learning_rate_init, momentum, nesterov)
+            if self.learning_rate == "invscaling":
+                chosen["schedule"] = train.InverseScaling(self.power_t)
+        if self.solver == "sgd" and self.learning_rate == "adaptive":
+            chosen["schedule"] = train.Adaptive(patience, tol, **watched)
+        elif not incremental:
+            chosen["early_stopping"] = train.EarlyStopping(patience, tol, **watched)
+        return chosen
+
+    def _held_out(
+        self, X: Array, y: Array, weight: Array | None, rng: Any
+    ) -> tuple[tuple[Array, Array, Array | None], tuple[Array, ...] | None]:
+        """Part the rows into those to fit to and those that decide when to stop."""
+        if not self.early_stopping or self.solver == "lbfgs":
+            return (X, y, weight), None
+        stratify = y if isinstance(self, ClassifierMixin) and y.ndim == 1 else None
+        rows, held = train_test_split(
+            np.arange(len(X)),
+            random_state=rng,
+            test_size=self.validation_fraction,
+            stratify=stratify,
+        )
+        if len(held) < 2:
+            raise SettingError(
+                "fewer than 2 rows would be held out for early stopping: raise "
+                "validation_fraction, or give more rows"
+            )
+        inside = (X[rows], y[rows], None if weight is None else weight[rows])
+        outside = (X[held], y[held], *(() if weight is None else (weight[held],)))
+        return inside, outside
+
+    def _batch(self, rows: int) -> int:
+        if isinstance(self.batch_size, str):
+            return min(200, rows)
+        if self.batch_size > rows:
+            warnings.warn(
+                f"batch_size={self.batch_size} is larger than the {rows} rows there "
+                "are, and is clipped",
+                stacklevel=5,
+            )
+        return int(min(self.batch_size, rows))
+
+    def _callbacks(self) -> list[train.Callback]:
+        return [_Printer()] if self.verbose else []
+
+    def _keep(self, fit: train.Fit, rows: int, validation_rows: int) -> None:
+        """Take over what was learnt, in scikit-learn's names."""
+        self.network_ = fit.network
+        self.params_ = fit.params
+        self.dispersion_ = fit.dispersion
+        self.history_ = fit.history
+        self.fit_ = FitSummary.of(fit, rows, validation_rows, self._batch(rows))
+        self._state = fit.state if self.solver != "lbfgs" else None
+        weights = _named(fit.params, "W")
+        self.coefs_, self.intercepts_ = weights, _named(fit.params, "b")
+        self.n_layers_ = len(weights) + 1
+        losses = (fit.history["cost"] - self._constant()).tolist()
+        self.n_iter_ = len(losses)
+        if self.solver == "lbfgs":
+            self.loss_ = losses[-1] if losses else float("nan")
+            self.best_loss_ = self.loss_
+            self.validation_scores_ = None
+            self.best_validation_score_ = None
+            return
+        self.t_ += self.n_iter_ * rows
+        self.loss_curve_ = [*self.loss_curve_, *losses]
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else float("nan")
+        if self.early_stopping:
+            scores = fit.history[self._score_metric[0]].tolist()
+            self.validation_scores_ = [*(self.validation_scores_ or []), *scores]
+            self.best_validation_score_ = max(self.validation_scores_, default=None)
+            self.best_loss_ = None
+        else:
+            self.validation_scores_, self.best_validation_score_ = None, None
+            self.best_loss_ = min(self.loss_curve_, default=None)
+
+    def _constant(self) -> float:
+        """What the cost has beyond scikit-learn's loss."""
+        return 0.0
+
+    def _check_settings(self) -> None:
+        if self.solver not in _SOLVERS:
+            raise SettingError(f"solver={self.solver!r} is none of {_SOLVERS}")
+        if self.learning_rate not in _SCHEDULES:
+            raise SettingError(
+                f"learning_rate={self.learning_rate!r} is none of {_SCHEDULES}"
+            )
+        sizes = _widths(self.hidden_layer_sizes)
+        if any(size <= 0 for size in sizes):
+            raise SettingError(f"hidden_layer_sizes must be > 0, got {sizes}")
+        for name, low in (("max_iter", 1), ("n_iter_no_change", 1), ("alpha", 0)):
+            if getattr(self, name) < low:
+                raise SettingError(f"{name}={getattr(self, name)}: at least {low}")
+        if isinstance(self.batch_size, str):
+            if self.batch_size != "auto":
+                raise SettingError(
+                    f"batch_size={self.batch_size!r}: a number or 'auto'"
+                )
+        elif self.batch_size < 1:
+            raise SettingError(f"batch_size={self.batch_size}: at least 1")
+
+    # Prediction -----------------------------------------------------------------------
+
+    def _raw(self, X: Any) -> Array:
+        check_is_fitted(self, "params_")
+        X = validate_data(
+            self,
+            X,
+            accept_sparse=["csr", "csc"],
+            dtype=(np.float64, np.float32),
+            reset=False,
+        )
+        return self._evaluator().raw(self.params_, _dense(X))
+
+    def _evaluator(self) -> train.Evaluator:
+        return evaluator_of(
+            self, self.network_, self.n_features_in_, self.coefs_[0].dtype
+        )
+
+    def predict_dist(self, X: Any) -> nn.Distribution:
+        """Return the distribution of each row's target.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, shape (rows, features)
+
+        Returns
+        -------
+        weft.nn.Distribution
+            With mean, std, quantile, interval, sample, log_prob; of classes as codes.
+        """
+        return self.network_.output.distribution(self._raw(X), self.dispersion_)
+
+    def transform(self, X: Any, layer: int = -1) -> Array:
+        """Return what a hidden layer gives: the learnt features.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, shape (rows, features)
+        layer : int
+            From 0; -1 for the last one.
+
+        Returns
+        -------
+        ndarray, shape (rows, width)
+        """
+        check_is_fitted(self, "params_")
+        X = validate_data(
+            self,
+            X,
+            accept_sparse=["csr", "csc"],
+            dtype=(np.float64, np.float32),
+            reset=False,
+        )
+        return self._evaluator().hidden(self.params_, _dense(X), layer)
+
+    @property
+    def _n_features_out(self) -> int:
+        """How many features `transform` gives (scikit-learn asks for it)."""
+        shape: tuple[int, ...] = self.network_.body.out_shape((self.n_features_in_,))
+        return shape[0]
+
+    def summary(self) -> str:
+        """Return a table of the layers, their shapes and numbers of parameters."""
+        check_is_fitted(self, "params_")
+        return self.network_.summary(self.n_features_in_)
+
+    # As data --------------------------------------------------------------------------
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def save(self, path: str | Path, force: bool = False) -> None:
+        """Write the model to a file: arrays and JSON, never pickle.
+
+        Parameters
+        ----------
+        path : str or Path
+        force : bool
+            Replace a file that is there already.
+
+        Raises
+        ------
+        ModelFileError
+            If it cannot be written, or is there already.
+        """
+        check_is_fitted(self, "params_")
+        tensors = fitted.to_tensors(self.params_)
+        if self.dispersion_ is not None:
+            tensors["dispersion"] = np.asarray(self.dispersion_)
+        names = getattr(self, "feature_names_in_", None)
+        metadata = {
+            "estimator": type(self).__name__,
+            "settings": fitted.settings_to_json(self.get_params(deep=False)),
+            "network": self.network_.describe(),
+            "features": self.n_features_in_,
+            "feature_names": None if names is None else list(names),
+            "classes": self._labels(),
+            "history": fitted.history_to_json(self.history_),
+            "loss_curve": self.loss_curve_,
+            "fit": asdict(self.fit_),
+        }
+        modelfile.write(path, tensors, metadata, force)
+
+    def _labels(self) -> Any:
+        return None
+
+    def _set_labels(self, labels: Any) -> None:
+        """Take over what `_labels` returned."""
+
+    @classmethod
+    def from_parts(
+        cls, tensors: Mapping[str, Array], metadata: Mapping[str, Any]
+    ) -> Self:
+        """Return the estimator that a model file's contents describe.
+
+        Parameters
+        ----------
+        tensors : mapping of str to ndarray
+        metadata : mapping
+            As `save` writes them.
+
+        Returns
+        -------
+        estimator
+        """
+        made = cls(**fitted.settings_from_json(metadata["settings"]))
+        made.network_ = nn.Network.from_description(metadata["network"])
+        made.n_features_in_ = metadata["features"]
+        if metadata["feature_names"] is not None:
+            names = np.array(metadata["feature_names"], dtype=object)
+            made.feature_names_in_ = names
+        made._set_labels(metadata["classes"])
+        made.params_ = fitted.from_tensors(tensors, made.network_, made.n_features_in_)
+        made.dispersion_ = tensors.get("dispersion")
+        made.coefs_ = _named(made.params_, "W")
+        made.intercepts_ = _named(made.params_, "b")
+        made.n_layers_ = len(made.coefs_) + 1
+        made.history_ = fitted.history_from_json(metadata["history"])
+        made.loss_curve_ = list(metadata["loss_curve"])
+        made.fit_ = FitSummary(**metadata["fit"])
+        made.n_iter_ = made.fit_.epochs
+        made._state = None
+        return made
+
+
+@final
+class _Printer(train.Callback):
+    """Prints the loss of every iteration, as ``verbose=True`` asks for."""
+
+    def on_epoch_end(self, epoch: train.Epoch) -> bool | None:
+        """Print one line."""
+        print(f"Iteration {epoch.number}, loss = {epoch.cost:.8f}")
+        return None
+
+
+def _widths(given: Any) -> list[int]:
+    return [int(given)] if np.ndim(given) == 0 else [int(n) for n in given]
+
+
+def _dense(X: Any) -> Array:
+    dense: Array = X.toarray() if hasattr(X, "toarray") else X
+    return dense
+
+
+def _named(params: Mapping[str, Any], name: str) -> list[Array]:
+    found, _ = flatten(params)
+    return [
+        array
+        for path, array in zip(paths(params), found, strict=True)
+        if path.rsplit("/", 1)[-1] == name
+    ]
+
+
+@final
+class MLPClassifier(ClassifierMixin, _MLP):  # type: ignore[misc]
+    """scikit-learn's multilayer perceptron classifier, on weft's engine.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int
+    activation : str, weft.nn unit, callable, or a list of them, one per layer
+        scikit-learn's names and all of weft's (`weft.nn.UNITS`).
+    solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter,
+    shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum,
+    early_stopping, validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change,
+    max_fun
+        As in ``sklearn.neural_network.MLPClassifier``.
+    dropout : float
+        The part of hidden units left out in each step, in [0, 1).
+    engine : str
+        As in `weft.compile`.
+
+    Attributes
+    ----------
+    classes_, coefs_, intercepts_, loss_, best_loss_, loss_curve_, validation_scores_,
+    best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_,
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+    network_, params_, history_, fit_
+        What weft knows of the fit.
+
+    Examples
+    --------
+    >>> import numpy as np, weft
+    >>> X = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]])
+    >>> net = weft.MLPClassifier((8,), solver="lbfgs", random_state=1)
+    >>> net.fit(X, ["no", "yes", "yes", "no"]).predict(X).tolist()
+    ['no', 'yes', 'yes', 'no']
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int = 10,
+        max_fun: int = 15000,
+        dropout: float = 0.0,
+        engine: str = "auto",
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.dropout = dropout
+        self.engine = engine
+
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> Self:
+        """Take one more epoch over the rows given.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, shape (rows, features)
+        y : array-like, shape (rows,) or (rows, outputs)
+        classes : array-like, optional
+            All classes that will ever come; needed in the first call.
+        sample_weight : array-like, shape (rows,), optional
+
+        Returns
+        -------
+        self
+        """
+        return self._partial_fit(X, y, sample_weight, classes)
+
+    def _targets(self, y: Any, first: bool, classes: Any) -> Array:
+        check_classification_targets(y)
+        if type_of_target(y) == "multilabel-indicator":
+            found = np.asarray(_dense(y))
+            if first:
+                self.classes_ = np.arange(found.shape[1])
+                self._kind, self.n_outputs_ = "multilabel", found.shape[1]
+            return found
+        labels = column_or_1d(y, warn=True)
+        if first:
+            given = labels if classes is None else np.asarray(classes)
+            self.classes_ = np.unique(given)
+            count = len(self.classes_)
+            self._kind = "binary" if count <= 2 else "multiclass"
+            self.n_outputs_ = 1 if count <= 2 else count
+        unknown = np.setdiff1d(labels, self.classes_)
+        if unknown.size:
+            raise ValueError(
+                f"`y` has classes not in `self.classes_`: {unknown.tolist()} are not "
+                f"among {self.classes_.tolist()}"
+            )
+        codes: Array = np.searchsorted(self.classes_, labels)
+        return codes
+
+    def _output(self) -> nn.OutputUnit:
+        self.out_activation_ = "softmax" if self._kind == "multiclass" else "logistic"
+        if self._kind == "multiclass":
+            return nn.Categorical(self.n_outputs_)
+        return nn.Bernoulli(self.n_outputs_)
+
+    @property
+    def _score_metric(self) -> tuple[str, Metric]:
+        return "accuracy", train.accuracy
+
+    def predict(self, X: Any) -> Array:
+        """Return the most probable class of each row, or its labels.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, shape (rows, features)
+
+        Returns
+        -------
+        ndarray, shape (rows,), or (rows, labels) of 0 and 1
+        """
+        raw = self._raw(X)
+        if self._kind == "multilabel":
+            return (raw > 0).astype(int)
+        codes = raw.argmax(axis=1)
+        if self._kind == "binary":
+            # With one class only there is no second one to choose.
+            codes = np.minimum(raw[:, 0] > 0, len(self.classes_) - 1)
+        labels: Array = self.classes_[codes]
+        return labels
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Return the logarithms of the classes' probabilities, finite for any logit.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, shape (rows, features)
+
+        Returns
+        -------
+        ndarray, shape (rows, classes)
+        """
+        raw = self._raw(X)
+        if self._kind == "multiclass":
+            return raw - np.logaddexp.reduce(raw, axis=1, keepdims=True)
+        positive = -np.logaddexp(0, -raw)
+        if self._kind == "multilabel":
+            return positive
+        return np.concatenate([-np.logaddexp(0, raw), positive], axis=1)
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the classes' probabilities.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, shape (rows, features)
+
+        Returns
+        -------
+        ndarray, shape (rows, classes)
+            In the order of `classes_`.
+        """
+        return np.exp(self.predict_log_proba(X))
+
+    def _labels(self) -> Any:
+        kind = self.classes_.dtype.kind
+        return {"values": self.classes_.tolist(), "dtype": kind, "kind": self._kind}
+
+    def _set_labels(self, labels: Any) -> None:
+        object_dtype = labels["dtype"] == "O"
+        values = labels["values"]
+        self.classes_ = np.array(values, dtype=object if object_dtype else None)
+        self._kind = labels["kind"]
+        self.n_outputs_ = self.network_.output.size
+        self.out_activation_ = "softmax" if self._kind == "multiclass" else "logistic"
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+@final
+class MLPRegressor(RegressorMixin, _MLP):  # type: ignore[misc]
+    """scikit-learn's multilayer perceptron regressor, on weft's engine.
+
+    Parameters
+    ----------
+    loss : {"squared_error", "poisson"}
+    hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate,
+    learning_rate_init, power_t, max_iter, shuffle, random_state, tol, verbose,
+    warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction,
+    beta_1, beta_2, epsilon, n_iter_no_change, max_fun, dropout, engine
+        As in `MLPClassifier`.
+
+    Attributes
+    ----------
+    coefs_, intercepts_, loss_, best_loss_, loss_curve_, validation_scores_,
+    best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_,
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+    network_, params_, history_, fit_, dispersion_
+        What weft knows of the fit.
+
+    Examples
+    --------
+    >>> import numpy as np, weft
+    >>> X = np.linspace(-1, 1, 50)[:, None]
+    >>> net = weft.MLPRegressor((16,), solver="lbfgs", random_state=0).fit(X, X[:, 0])
+    >>> bool(abs(net.predict([[0.5]])[0] - 0.5) < 0.05)
+    True
+    """
+
+    def __init__(
+        self,
+        loss: str = "squared_error",
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int = 10,
+        max_fun: int = 15000,
+        dropout: float = 0.0,
+        engine: str = "auto",
+    ) -> None:
+        self.loss = loss
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.dropout = dropout
+        self.engine = engine
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Take one more epoch over the rows given.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, shape (rows, features)
+        y : array-like, shape (rows,) or (rows, outputs)
+        sample_weight : array-like, shape (rows,), optional
+
+        Returns
+        -------
+        self
+        """
+        return self._partial_fit(X, y, sample_weight, None)
+
+    def _targets(self, y: Any, first: bool, classes: Any) -> Array:
+        if self.loss not in ("squared_error", "poisson"):
+            raise SettingError(
+                f"loss={self.loss!r} is none of 'squared_error' and 'poisson'"
+            )
+        found = np.asarray(y, dtype=np.float64)
+        if found.ndim == 2 and found.shape[1] == 1:
+            found = column_or_1d(found, warn=True)
+        outputs = 1 if found.ndim == 1 else found.shape[1]
+        if first:
+            self.n_outputs_ = outputs
+        elif outputs != self.n_outputs_:
+            raise SettingError(
+                f"y has {outputs} outputs, but {self.n_outputs_} were fitted before"
+            )
+        return found
+
+    def _output(self) -> nn.OutputUnit:
+        self.out_activation_ = "identity" if self.loss == "squared_error" else "exp"
+        if self.loss == "poisson":
+            return nn.Poisson(self.n_outputs_)
+        return nn.Gaussian(self.n_outputs_)
+
+    @property
+    def _score_metric(self) -> tuple[str, Metric]:
+        return "r2", train.r2
+
+    def _constant(self) -> float:
+        # scikit-learn's loss is half the squared error, without the log(2 pi) / 2 that
+        # makes it the logarithm of a density.
+        return _HALF_LOG_2PI * self.n_outputs_ if self.loss == "squared_error" else 0.0
+
+    def predict(self, X: Any) -> Array:
+        """Return the expected target of each row.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, shape (rows, features)
+
+        Returns
+        -------
+        ndarray, shape (rows,) or (rows, outputs)
+        """
+        raw = self._raw(X)
+        mean: Array = self.network_.output.distribution(raw).mean()
+        return mean
+
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[Array, Array]:
+        """Return an interval that holds the target with probability `coverage`.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix, shape (rows, features)
+        coverage : float
+            In (0, 1).
+
+        Returns
+        -------
+        low, high : ndarray of the shape of the targets
+        """
+        return self.predict_dist(X).interval(coverage)
+
+    def _set_labels(self, labels: Any) -> None:
+        shape = self.network_.output.target_shape
+        self.n_outputs_ = shape[0] if shape else 1
+        self.out_activation_ = "identity" if self.loss == "squared_error" else "exp"
