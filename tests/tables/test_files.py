@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.error import URLError
@@ -260,6 +261,17 @@ def test_openml_by_name_and_version(openml) -> None:
 def test_openml_that_cannot_be_had(openml, error: Exception, said: str) -> None:
     openml(error)
     refused("openml:nosuch", said)
+
+
+def test_openml_is_asked_again_without_a_warning(
+    openml, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetch(*_, **__) -> object:
+        warnings.warn("A network error occurred. Retrying...", stacklevel=2)
+        raise URLError("no route")
+
+    monkeypatch.setattr("sklearn.datasets.fetch_openml", fetch)
+    refused("openml:nosuch", "OpenML is not reached")
 
 
 @pytest.mark.parametrize("name", ["openml:", "openml:a@b"])

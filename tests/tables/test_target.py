@@ -37,7 +37,8 @@ def test_rows_without_a_target_are_an_error_or_left_out() -> None:
         separate(table, "y")
     assert str(caught.value) == (
         "the target 'y' is missing in 10 of 20 rows (rows 2, 4, 6, 8, 10 and 5 more): "
-        "fill it in, or leave these rows out (drop_missing_target=True)"
+        "fill it in, or leave these rows out (--drop-missing-target, or "
+        "drop_missing_target=True)"
     )
     inputs, target = separate(table, "y", drop_missing_target=True)
     assert inputs.column("a").values.tolist() == list(range(0, 20, 2))

@@ -17,7 +17,7 @@ the same way; a target becomes codes or standardised numbers, and can be turned 
 
 from weft.tables.builtin import BUILT_IN
 from weft.tables.column import Block, Column, Kind, Label
-from weft.tables.encoding import Encoding
+from weft.tables.encoding import Encoding, check_finite
 from weft.tables.errors import TableError
 from weft.tables.read import read, read_like
 from weft.tables.schema import ColumnSummary, Encoded, Schema
@@ -48,6 +48,7 @@ __all__ = [
     "Table",
     "TableError",
     "Task",
+    "check_finite",
     "infer_task",
     "read",
     "read_like",

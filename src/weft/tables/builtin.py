@@ -102,8 +102,8 @@ def from_openml(source: str) -> Table:
         raise TableError(f"{source!r} is no OpenML name: write openml:NAME[@VERSION]")
     try:
         with warnings.catch_warnings():
-            # It warns of a cache of its own that is merely empty.
-            warnings.simplefilter("ignore", RuntimeWarning)
+            # It warns of a cache of its own that is merely empty, and of trying again.
+            warnings.simplefilter("ignore")
             bunch = fetch_openml(
                 name,
                 version=int(version) if version else "active",

@@ -206,6 +206,36 @@ def refuse_infinite(name: str, values: NDArray[Any], source: str) -> None:
         )
 
 
+def check_finite(table: Table) -> None:
+    """Raise an error if a number in a table is infinite.
+
+    To be called before rows are chosen, so that the message counts them as they stand
+    in the table.
+
+    Parameters
+    ----------
+    table : Table
+
+    Raises
+    ------
+    TableError
+        It names the first such column and its rows.
+
+    Examples
+    --------
+    >>> check_finite(Table.from_frame({"x": [1.0, float("inf")]}))
+    Traceback (most recent call last):
+    weft.tables.errors.TableError: column 'x' of the table holds infinite values ...
+    """
+    for part in table.parts:
+        if isinstance(part, Column):
+            if part.kind == "number":
+                refuse_infinite(part.name, part.values, table.source)
+        elif part.values.dtype.kind == "f" and np.isinf(part.values).any():
+            for place, name in enumerate(part.names):
+                refuse_infinite(name, part.values[:, place], table.source)
+
+
 _HELD: dict[Kind, str] = {
     "number": "numbers",
     "boolean": "booleans",

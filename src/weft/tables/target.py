@@ -73,7 +73,7 @@ def separate(
         raise TableError(
             f"the target {target!r} is missing in {len(rows):,} of "
             f"{counted(table.rows, 'row')} ({rows_named(rows)}): fill it in, or leave "
-            "these rows out (drop_missing_target=True)"
+            "these rows out (--drop-missing-target, or drop_missing_target=True)"
         )
     there = ~column.missing
     note = f"{counted(len(rows), 'row')} without the target {target!r} left out"
