@@ -1,6 +1,7 @@
 """The model file: whole and ours, or refused by one clear line."""
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -153,6 +154,15 @@ def test_a_file_that_exists_is_kept_unless_forced(model: Path) -> None:
     assert model.read_bytes() == before
     write(model, {}, {"new": True}, force=True)
     assert read(model) == ({}, {"new": True})
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_what_is_no_regular_file_is_never_replaced(tmp_path: Path, force: bool) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ModelFileError, match="no regular file"):
+        modelfile.check_writable(pipe, force)
+    assert pipe.is_fifo()
 
 
 @pytest.mark.parametrize("force", [False, True])

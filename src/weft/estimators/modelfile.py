@@ -130,9 +130,12 @@ def check_writable(path: str | Path, force: bool = False) -> None:
     path = Path(path)
     if path.is_dir():
         raise ModelFileError(f"{path} is a folder: name a file in it")
+    if path.exists() and not path.is_file():  # a device, a pipe: never to be replaced
+        raise ModelFileError(f"{path} is no regular file: name another one")
     if path.exists() and not force:
         raise ModelFileError(
-            f"{path} exists already: choose another name, or say force to replace it"
+            f"{path} exists already: choose another name, or replace it (--force, or "
+            "force=True)"
         )
     folder = path.parent
     if not folder.is_dir():
