@@ -43,6 +43,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
         request = parse(sys.argv[1:] if words is None else words)
         return OK if request is None else request.run()
+    except MemoryError:
+        write("stderr", "weft: the machine has too little memory for this\n")
+        return MISTAKE
     except (WeftError, OSError) as error:
         write("stderr", mistake_line(error) + "\n")
         return MISTAKE

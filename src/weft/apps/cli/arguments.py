@@ -353,6 +353,15 @@ def _fit(
             rich_help_panel=_FIT,
         ),
     ] = 0.2,
+    validation: Annotated[
+        float,
+        typer.Option(
+            metavar="SHARE",
+            help="The share of the others that decides when to stop and which epoch to "
+            "keep; 0 takes the last.",
+            rich_help_panel=_FIT,
+        ),
+    ] = 0.1,
     seed: Annotated[
         int,
         typer.Option(
@@ -412,6 +421,7 @@ def _fit(
         plot=plot,
         force=force,
         holdout=holdout,
+        validation=validation,
         settings=_settings(seed, epochs, hidden, unit, dropout),
         json=json,
         quiet=quiet,

@@ -42,6 +42,7 @@ class Fit(Request):
     ignore: tuple[str, ...] = ()
     drop_missing_target: bool = False
     holdout: float = 0.2
+    validation: float = 0.1
     settings: dict[str, Any] = field(default_factory=dict)
     output: str | None = None
     report: str | None = None
@@ -72,10 +73,14 @@ class Fit(Request):
         from weft.apps.cli.learning import check_settings
         from weft.apps.report.pictures import FORMS
 
-        if not 0 <= self.holdout < 1:
-            raise CommandError(
-                f"--holdout {self.holdout:g}: give a share of the rows, 0 <= share < 1"
-            )
+        for option, share in (
+            ("--holdout", self.holdout),
+            ("--validation", self.validation),
+        ):
+            if not 0 <= share < 1:
+                raise CommandError(
+                    f"{option} {share:g}: give a share of the rows, 0 <= share < 1"
+                )
         require_suffix("--plot", self.plot, tuple(f".{form}" for form in FORMS))
         outputs = {"model": self.output, "report": self.report, "picture": self.plot}
         paths = checked(outputs, {"table": self.table}, self.force)
@@ -95,9 +100,11 @@ class Fit(Request):
                 self.ignore,
                 self.drop_missing_target,
                 self.holdout,
+                self.validation,
                 self.settings["random_state"],
             )
-        return learn(question, self.settings, terminal)
+        settings = {**self.settings, "validation_fraction": self.validation}
+        return learn(question, settings, terminal)
 
     def _finish(
         self, learnt: "Learnt", paths: dict[str, Path], terminal: Terminal

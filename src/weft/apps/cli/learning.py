@@ -119,14 +119,14 @@ def _beginning_facts(
     question: Question, estimator: Any, beginning: Beginning
 ) -> list[Fact]:
     ignored = [column.name for column in question.ignored]
+    rows = [f"{beginning.rows:,} to learn from"]
+    if beginning.validation_rows:
+        rows.append(f"{beginning.validation_rows:,} to choose the epoch by")
     held = len(question.parts.held)
-    rows = (
-        f"{beginning.rows:,} to learn from, {beginning.validation_rows:,} to choose "
-        f"the epoch by, {held:,} held out"
-    )
+    rows.append(f"{held:,} held out" if held else "none held out")
     width = estimator.schema_.width
     return [
         *column_facts(estimator.schema_, ignored),
-        ("rows", rows),
+        ("rows", ", ".join(rows)),
         ("network", in_one_line(beginning.network, width)),
     ]

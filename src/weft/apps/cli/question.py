@@ -4,8 +4,11 @@ Everything that can be wrong with a table is found here, before a network is fit
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count as count_up
 from typing import Literal, final
+
+import numpy as np
 
 from weft.apps.cli.errors import CommandError
 from weft.apps.cli.request import Reading
@@ -18,6 +21,7 @@ from weft.tables import (
     Split,
     Table,
     Task,
+    check_finite,
     infer_task,
     read,
     separate,
@@ -87,6 +91,7 @@ def understood(
     ignore: Sequence[str] = (),
     drop_missing_target: bool = False,
     holdout: float = 0.2,
+    validation: float = 0.1,
     seed: int = 0,
 ) -> Question:
     """Read a table and find out what is to be learnt from it.
@@ -106,6 +111,8 @@ def understood(
         Leave out rows without the target.
     holdout : float
         The share of rows to hold out, 0 <= holdout < 1.
+    validation : float
+        The share of the others that will choose the epoch, 0 <= validation < 1.
     seed : int
 
     Returns
@@ -130,24 +137,41 @@ def understood(
     inputs, column = separate(table, name, drop_missing_target=drop_missing_target)
     ignored = tuple(inputs.column(other) for other in ignore)
     inputs = inputs.without(ignore)
+    check_finite(replace(inputs, parts=(*inputs.parts, column)))
     found = infer_task(column) if task is None else Task(task, "as asked")
     if found.kind == "classification":
         codes = ClassTarget.fit(column).encode(column)
     else:
         RealTarget.fit(column)  # says what is wrong with it
         codes = None
-    rows = column.rows
+    _require_rows(column.rows, holdout, validation, table.source)
+    parts = Split(np.arange(column.rows), np.arange(0))
     if holdout:
-        parts = split(rows, holdout, seed, codes)
-    else:
-        parts = _all(rows)
+        parts = split(column.rows, holdout, seed, codes)
     return Question(inputs, column, found, ignored, parts, inputs.notes)
 
 
-def _all(rows: int) -> Split:
-    import numpy as np
+def _require_rows(rows: int, holdout: float, validation: float, source: str) -> None:
+    """Raise an error if there are too few rows for the parts that are wanted."""
+    if _enough(rows, holdout, validation):
+        return
+    least = next(n for n in count_up(rows) if _enough(n, holdout, validation))
+    shares = [f"{100 * holdout:g} % to hold out"] if holdout else []
+    shares += [f"{100 * validation:g} % to choose the epoch by"] if validation else []
+    raise CommandError(
+        f"{source} has {count(rows)}, and at least {least} are needed: some to learn "
+        f"from, {' and '.join(shares)} (--holdout 0 --validation 0 learns from all)"
+    )
 
-    return Split(np.arange(rows), np.arange(0))
+
+def _enough(rows: int, holdout: float, validation: float) -> bool:
+    """Whether no part is empty; shares are rounded as `weft.tables.split` does."""
+    for share in (holdout, validation):
+        taken = int(rows * share + 0.5)
+        rows -= taken
+        if share and not taken:
+            return False
+    return rows > 0
 
 
 def _target_name(table: Table, target: str | None) -> str:
