@@ -710,7 +710,8 @@ class MLPRegressor(RegressorMixin, _MLP):  # type: ignore[misc]
     --------
     >>> import numpy as np, weft
     >>> X = np.linspace(-1, 1, 50)[:, None]
-    >>> net = weft.MLPRegressor((16,), solver="lbfgs", random_state=0).fit(X, X[:, 0])
+    >>> net = weft.MLPRegressor(hidden_layer_sizes=16, solver="lbfgs", random_state=0)
+    >>> _ = net.fit(X, X[:, 0])
     >>> bool(abs(net.predict([[0.5]])[0] - 0.5) < 0.05)
     True
     """

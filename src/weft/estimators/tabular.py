@@ -144,7 +144,7 @@ class _Tabular(BaseEstimator, ABC):  # type: ignore[misc]
         if validation_data is not None:
             outside = as_table(validation_data[0])
             y_outside = target.encode(as_column(validation_data[1], column.name))
-            rows = np.arange(table.rows)
+            rows, held = np.arange(table.rows), None
         else:
             rows, held = self._parts(codes)
             outside, y_outside = table.take(held), codes[held]
@@ -156,6 +156,9 @@ class _Tabular(BaseEstimator, ABC):  # type: ignore[misc]
         )
         batch, epochs, patience = self._length(len(x_inside))
         validated = outside.rows > 0
+        validation: tuple[Array, ...] = (x_outside, y_outside)
+        if weight is not None and held is not None:
+            validation += (weight[held],)
         # known before the first epoch, so that callbacks can tell what was understood
         self.schema_, self.target_, self.network_ = schema, target, network
         fit = train.fit(
@@ -167,7 +170,7 @@ class _Tabular(BaseEstimator, ABC):  # type: ignore[misc]
             epochs=epochs,
             batch_size=batch,
             sample_weight=None if weight is None else weight[rows],
-            validation=(x_outside, y_outside) if validated else None,
+            validation=validation if validated else None,
             early_stopping=train.EarlyStopping(patience) if validated else None,
             seed=self.random_state,
             callbacks=callbacks,
@@ -402,7 +405,7 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
     >>> import weft
     >>> X = {"height": [1.0, 2.0, 8.0, 9.0] * 10, "kind": ["a", "b", "a", "b"] * 10}
     >>> y = ["low", "low", "high", "high"] * 10
-    >>> model = weft.TabularClassifier(hidden=(8,), epochs=30).fit(X, y)
+    >>> model = weft.TabularClassifier(hidden=(32,)).fit(X, y)
     >>> model.predict({"height": [1.5, 8.5], "kind": ["a", "z"]}).tolist()
     ['low', 'high']
     """
