@@ -89,7 +89,7 @@ def scikit_learns(make, params, grads):
             lambda p: AdamOptimizer(p, 0.02, beta_1=0.8, beta_2=0.99, epsilon=1e-6),
         ),
     ],
-    ids=repr,
+    ids=["sgd", "momentum", "nesterov", "adam", "adam-tuned"],
 )
 def test_every_step_is_scikit_learns(optimizer, make):
     params, grads = drawn(steps=50)
