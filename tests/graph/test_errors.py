@@ -95,6 +95,7 @@ MISTAKES = {
     "outside": (lambda: x[:, 3], r"^getitem\(x: .*position 3 is outside an axis of 3"),
     "mask": (lambda: x[x > 0], r"^getitem\(x: .*weft\.where"),
     "mask-list": (lambda: f[[True, False]], r"^getitem\(f: .*weft\.where"),
+    "order": (lambda: weft.polygamma(-1, x), r"^polygamma\(x: .*orders 0, 1.*not -1"),
     "two-arrays": (lambda: f[[0, 1], [0, 1]], r"^getitem\(f: .*take_along_axis"),
     "word": (lambda: f["a"], r"^getitem\(f: "),
     "float-index": (lambda: f[1.0], r"^getitem\(f: .*no index"),

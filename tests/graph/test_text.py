@@ -79,6 +79,26 @@ def test_many_shared_parts():
     assert names[:2] == ["a", "b"]
 
 
+@pytest.mark.parametrize("name", ["a_b", "%", "100%", "{x}", "a^b", "c:\\d", "#&$~"])
+def test_names_are_escaped_in_latex(name):
+    written = weft.latex(weft.exp(weft.input(name, ())))
+    plain = written.replace(r"\{", "").replace(r"\}", "")
+    assert plain.count("{") == plain.count("}")
+    assert not any(sign in plain.replace(f"\\{sign}", "") for sign in "_%&#$~")
+    assert weft.text(weft.input(name, ())) == name
+
+
+def test_a_deep_chain_is_broken_into_lines():
+    node = weft.input("x", ())
+    for _ in range(20_000):
+        node = weft.sin(node)
+    lines = weft.text(node).splitlines()
+    assert max(map(len, lines)) < 600
+    assert sum(map(len, lines)) < 10 * 20_000
+    assert lines[0].startswith("a = sin(sin(")
+    assert weft.text(weft.sin(weft.sin(weft.input("x", ())))) == "sin(sin(x))"
+
+
 def test_trees_are_written_in_order():
     assert weft.text({"b": x, "a": [y, -x]}) == "x\ny\n-x"
 

@@ -433,6 +433,14 @@ def test_emit(built):
     assert same(emitted, built.value, ulp=4)
 
 
+@every(lambda b: b.op.emit is not None and b.floats)
+def test_emit_float32(built):
+    args = [a.astype(np.float32) if a.dtype.kind == "f" else a for a in built.args]
+    with np.errstate(all="ignore"):
+        emitted = np.asarray(built.op.emit(NumpyEmitter(), *args, **built.params))
+    assert same(emitted, forward(built.op, args, built.params), ulp=4)
+
+
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 1e-300, -1e-300, 1e4, -1e4, np.inf, -np.inf]
 
 

@@ -197,8 +197,10 @@ def test_joining_promotes():
 def test_joining_adds_lengths():
     x, y = weft.input("x", ("n", 2)), weft.input("y", ("m", 2))
     assert weft.concatenate([x, y, x]).shape == (weft.as_dim("m+2n"), 2)
-    with pytest.raises(ShapeError, match="nothing to join"):
-        weft.concatenate([])
+    for join, what in ((weft.concatenate, "joining"), (weft.stack, "joining|stacking")):
+        for values in ([], (), x):
+            with pytest.raises(ShapeError, match=f"({what}) takes a list"):
+                join(values)
 
 
 # Matrix products ------------------------------------------------------------------

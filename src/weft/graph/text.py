@@ -1,8 +1,9 @@
 """A graph for the eye: plain text and LaTeX, each shared part named once.
 
-Both come from the templates of the ops. A node that is used more than once is written
-on a line of its own and called by a name after that, so the length of the text is
-proportional to the size of the graph and not to the number of its paths.
+Both come from the templates of the ops. A node that is used more than once, or whose
+text has grown long, is written on a line of its own and called by a name after that, so
+the length of the text is proportional to the size of the graph and not to the number of
+its paths or to the square of its depth.
 """
 
 from collections import Counter
@@ -16,6 +17,9 @@ from weft.graph.leaf import CONSTANT, Leaf
 from weft.graph.node import Node
 from weft.graph.tree import flatten
 from weft.graph.walk import topological
+
+# A part of more characters than this gets a line of its own.
+_LONG = 500
 
 # Names for shared parts, in this order, then t26, t27 ...
 _LETTERS = "abcdefghijklmnopqrstuvwyz"
@@ -77,7 +81,7 @@ def _write(nodes: Any, latex: bool) -> str:
         if not body:
             template = node.op.latex if latex else node.op.text
             body = _fill(node, [written[i] for i in node.inputs], template, latex)
-            if uses[node] > 1:
+            if uses[node] > 1 or (uses[node] and len(body) > _LONG):
                 name = next(names)
                 lines.append(f"{name} = {body}")
                 body = name
@@ -93,9 +97,9 @@ def _names(taken: Collection[str]) -> Iterator[str]:
 
 def _leaf(node: Node, latex: bool) -> str:
     if node.op is not CONSTANT:
-        if latex and len(node.name) > 1:
-            return _roman(node.name)
-        return node.name
+        if not latex:
+            return node.name
+        return _roman(node.name) if len(node.name) > 1 else _escaped(node.name)
     value = node.params["value"]
     if value.size == 1 and value.ndim == 0:
         return _number(value[()], latex)
@@ -125,5 +129,16 @@ def _fill(node: Node, inputs: list[str], template: str, latex: bool) -> str:
 
 
 def _roman(name: str) -> str:
-    escaped = name.replace("_", r"\_")
-    return rf"\mathrm{{{escaped}}}"
+    return rf"\mathrm{{{_escaped(name)}}}"
+
+
+_SPECIAL = str.maketrans(
+    {
+        **{sign: f"\\{sign}" for sign in "_%&#${}"},
+        **{"\\": r"\backslash ", "^": r"\wedge ", "~": r"\sim "},
+    }
+)
+
+
+def _escaped(name: str) -> str:
+    return name.translate(_SPECIAL)

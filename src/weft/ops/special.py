@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from weft.graph.errors import GraphError
+from weft.graph.node import names_operands
 from weft.ops.arithmetic import _floats, square
 from weft.ops.record import Facts, Op, Value, elementwise
 from weft.ops.sample import Array, Case, reals
@@ -192,7 +194,7 @@ def _scipy_polygamma(x: Array, n: int) -> Array:
 lgamma: Op = elementwise(
     "lgamma",
     forward=_scipy_lgamma,
-    partials=(lambda out, x: polygamma(0, x),),
+    partials=(lambda out, x: _polygamma(x, n=0),),
     emit=lambda e, x: e.lgamma(x),
     latex=r"\log\Gamma\left({0}\right)",
     sample=reals(0.5, 5),
@@ -203,7 +205,7 @@ lgamma: Op = elementwise(
 _polygamma: Op = elementwise(
     "polygamma",
     forward=_scipy_polygamma,
-    partials=(lambda out, x, n: polygamma(n + 1, x),),
+    partials=(lambda out, x, n: _polygamma(x, n=n + 1),),
     emit=lambda e, x, n: e.polygamma(n, x),
     latex=r"\psi^{{({n})}}\left({0}\right)",
     sample=lambda rng: [
@@ -214,7 +216,8 @@ _polygamma: Op = elementwise(
 )
 
 
-def polygamma(n: int, x: Value) -> Value:
+@names_operands
+def polygamma(n: Any, x: Value) -> Value:
     """Return the n-th derivative of the digamma function at `x`.
 
     Parameters
@@ -227,10 +230,17 @@ def polygamma(n: int, x: Value) -> Value:
     -------
     Node or array
 
+    Raises
+    ------
+    GraphError
+        If there is no such order.
+
     Examples
     --------
     >>> import weft
     >>> weft.polygamma(1, weft.constant(1.0)).numpy().round(4)
     np.float32(1.6449)
     """
-    return _polygamma(x, n=n)
+    if not isinstance(n, (int, np.integer)) or n < 0:
+        raise GraphError(f"polygamma has the orders 0, 1, 2, ..., not {n!r}")
+    return _polygamma(x, n=int(n))

@@ -515,7 +515,7 @@ _concatenate: Op = linear(
 
 
 @names_operands
-def concatenate(values: Sequence[Value], axis: int = 0) -> Value:
+def concatenate(values: Any, axis: int = 0) -> Value:
     """Join `values` along an existing axis.
 
     Parameters
@@ -540,8 +540,8 @@ def concatenate(values: Sequence[Value], axis: int = 0) -> Value:
     >>> weft.concatenate([x, x[1:]]).shape
     ('2n-1', 3)
     """
-    if not values:
-        raise ShapeError("there is nothing to join: give at least one value")
+    if isinstance(values, Node) or not len(values):
+        raise ShapeError("joining takes a list of at least one value")
     parts: Sequence[Value] = list(values)
     if any(isinstance(v, Node) for v in parts):
         parts = promoted(as_nodes(parts))
@@ -549,7 +549,7 @@ def concatenate(values: Sequence[Value], axis: int = 0) -> Value:
 
 
 @names_operands
-def stack(values: Sequence[Value], axis: int = 0) -> Value:
+def stack(values: Any, axis: int = 0) -> Value:
     """Join `values` along a new axis.
 
     Parameters
@@ -570,4 +570,6 @@ def stack(values: Sequence[Value], axis: int = 0) -> Value:
     >>> weft.stack([x, 2 * x], axis=1).shape
     ('n', 2)
     """
+    if isinstance(values, Node):
+        raise ShapeError("stacking takes a list of at least one value")
     return concatenate([expand_dims(v, axis) for v in values], axis)
