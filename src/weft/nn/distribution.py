@@ -217,7 +217,8 @@ class BernoulliDistribution(Distribution):
 
     def std(self) -> Array:
         """Return sqrt(p (1 - p))."""
-        return np.sqrt(_expit(self.logits) * _expit(-self.logits))
+        array: Array = np.sqrt(_expit(self.logits) * _expit(-self.logits))
+        return array
 
     def mode(self) -> Array:
         """Return the more probable value, 0 at a tie."""
@@ -266,11 +267,13 @@ class CategoricalDistribution(Distribution):
     def std(self) -> Array:
         """Return sqrt(p (1 - p)) of each category, shape (rows, k)."""
         p = self.mean()
-        return np.sqrt(p * (1 - p))
+        array: Array = np.sqrt(p * (1 - p))
+        return array
 
     def mode(self) -> Array:
         """Return the number of the most probable category, the first at a tie."""
-        return self.logits.argmax(axis=1)
+        array: Array = self.logits.argmax(axis=1)
+        return array
 
     def quantile(self, q: float) -> Array:
         """Refuse: categories have no order."""
@@ -282,7 +285,8 @@ class CategoricalDistribution(Distribution):
     def sample(self, rng: np.random.Generator) -> Array:
         """Draw one category per row."""
         gumbel = rng.gumbel(size=self.logits.shape)
-        return (self.logits + gumbel).argmax(axis=1)
+        array: Array = (self.logits + gumbel).argmax(axis=1)
+        return array
 
     def log_prob(self, y: Array) -> Array:
         """Return the log-probability of `y`: labels (rows,) or weights (rows, k)."""

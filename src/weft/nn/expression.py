@@ -8,7 +8,7 @@ node's own type.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 from weft.graph.dtype import FLOAT64, is_float
 from weft.graph.errors import WeftError
@@ -89,7 +89,7 @@ def expression_of(function: Callable[[Node], Node]) -> Expression:
         return function
     z = make_input("z", (), FLOAT64)
     try:
-        node = function(z)
+        node: Any = function(z)
         written = to_json(node)
     except WeftError as error:
         raise DescriptionError(

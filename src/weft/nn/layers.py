@@ -19,7 +19,7 @@ _LECUN = LeCun()
 _ZEROS = Zeros()
 
 
-def check_width(n: int, layer: Layer) -> None:
+def check_width(n: Any, layer: Layer) -> None:
     """Raise DescriptionError unless `n` is a whole number of at least 1."""
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise DescriptionError(

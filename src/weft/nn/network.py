@@ -30,7 +30,16 @@ from weft.nn.description import (
     register,
     to_data,
 )
-from weft.nn.layer import Layer, Parameter, Tree, Updates, check_shapes, draw, naming
+from weft.nn.layer import (
+    Layer,
+    Parameter,
+    Tree,
+    Updates,
+    check_shapes,
+    draw,
+    naming,
+    row_shape,
+)
 from weft.nn.mode import Mode, Predict
 from weft.nn.output import OutputUnit
 from weft.ops import reduce
@@ -229,7 +238,8 @@ class Network(Description):
         h, updates = self.body(params, x, mode)
         with naming(OUTPUT, self.output):
             own = params.get(OUTPUT, {})
-            check_shapes(self.output.parameters(h.shape[-1]), own)
+            (width,) = row_shape(h, self.output)
+            check_shapes(self.output.parameters(width), own)
             return self.output.raw(own, h), updates
 
     def raw(self, params: Tree, x: Node, mode: Mode | None = None) -> Node:

@@ -227,7 +227,7 @@ def _mend(given: tuple[Any, ...], wanted: Lengths, name: str) -> str:
     return ""
 
 
-def check_target_node(raw: Node, y: Node, target_shape: Lengths, unit: Any) -> None:
+def check_target_node(raw: Node, y: Any, target_shape: Lengths, unit: Any) -> None:
     """Raise ShapeError unless `y` is a node of shape (n, *target_shape) like `raw`."""
     if not isinstance(y, Node) or y.shape != (raw.shape[0], *target_shape):
         shown = describe(y) if isinstance(y, Node) else repr(y)
@@ -238,7 +238,7 @@ def check_target_node(raw: Node, y: Node, target_shape: Lengths, unit: Any) -> N
         )
 
 
-def check_count(n: int, unit: OutputUnit, least: int = 1) -> None:
+def check_count(n: Any, unit: OutputUnit, least: int = 1) -> None:
     """Raise DescriptionError unless `n` is a whole number of at least `least`."""
     if isinstance(n, bool) or not isinstance(n, int) or n < least:
         raise DescriptionError(

@@ -308,7 +308,8 @@ class Bernoulli(OutputUnit):
 
     def prediction(self, raw: Node) -> Node:
         """Build the probability of 1."""
-        return special.sigmoid(per_target(raw, self.n))
+        node: Node = special.sigmoid(per_target(raw, self.n))
+        return node
 
     def as_target(self, y: Any, dtype: DType) -> Array:
         """Return targets that are all 0 or 1."""
@@ -371,9 +372,10 @@ class Categorical(OutputUnit):
 
     def nll(self, raw: Node, y: Node) -> Node:
         """Build -log softmax(z) at the target."""
-        if isinstance(y, Node) and y.dtype.kind == "f" and y.ndim == 2:
+        if y.dtype.kind == "f" and y.ndim == 2:
             check_target_node(raw, y, (self.k,), self)
-            return -reduce.sum(y * reduce.log_softmax(raw), axis=1)
+            weighted: Node = -reduce.sum(y * reduce.log_softmax(raw), axis=1)
+            return weighted
         check_target_node(raw, y, (), self)
         if y.dtype.kind != "i":
             raise ShapeError(
@@ -382,7 +384,8 @@ class Categorical(OutputUnit):
             )
         chosen = structure.expand_dims(y, 1)
         picked = index.take_along_axis(reduce.log_softmax(raw), chosen, axis=1)
-        return -structure.squeeze(picked, 1)
+        node: Node = -structure.squeeze(picked, 1)
+        return node
 
     def prediction(self, raw: Node) -> Node:
         """Build the probability of each category."""
@@ -462,7 +465,8 @@ class Poisson(OutputUnit):
 
     def prediction(self, raw: Node) -> Node:
         """Build the rate."""
-        return special.exp(per_target(raw, self.n))
+        node: Node = special.exp(per_target(raw, self.n))
+        return node
 
     def as_target(self, y: Any, dtype: DType) -> Array:
         """Return targets that are whole numbers of at least 0."""

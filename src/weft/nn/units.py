@@ -55,7 +55,8 @@ class ReLU(HiddenUnit):
 
     def value(self, params: Tree, z: Node) -> Node:
         """Build max(0, z)."""
-        return rectifier.relu(z)
+        node: Node = rectifier.relu(z)
+        return node
 
 
 @final
@@ -70,7 +71,8 @@ class AbsoluteValue(HiddenUnit):
 
     def value(self, params: Tree, z: Node) -> Node:
         """Build |z|."""
-        return arithmetic.abs(z)
+        node: Node = arithmetic.abs(z)
+        return node
 
 
 @final
@@ -92,7 +94,8 @@ class LeakyReLU(HiddenUnit):
 
     def value(self, params: Tree, z: Node) -> Node:
         """Build max(0, z) + alpha min(0, z)."""
-        return rectifier.leaky_relu(z, self.alpha)
+        node: Node = rectifier.leaky_relu(z, self.alpha)
+        return node
 
 
 @final
@@ -118,7 +121,8 @@ class PReLU(HiddenUnit):
 
     def value(self, params: Tree, z: Node) -> Node:
         """Build max(0, z) + alpha min(0, z)."""
-        return rectifier.leaky_relu(z, params["alpha"])
+        node: Node = rectifier.leaky_relu(z, params["alpha"])
+        return node
 
 
 @final
@@ -187,7 +191,8 @@ class ELU(HiddenUnit):
 
     def value(self, params: Tree, z: Node) -> Node:
         """Build the unit's value."""
-        return rectifier.elu(z, self.alpha)
+        node: Node = rectifier.elu(z, self.alpha)
+        return node
 
 
 @final
@@ -202,7 +207,8 @@ class GELU(HiddenUnit):
 
     def value(self, params: Tree, z: Node) -> Node:
         """Build z Phi(z)."""
-        return rectifier.gelu(z)
+        node: Node = rectifier.gelu(z)
+        return node
 
 
 @final
@@ -214,7 +220,8 @@ class SiLU(HiddenUnit):
 
     def value(self, params: Tree, z: Node) -> Node:
         """Build z sigmoid(z)."""
-        return rectifier.silu(z)
+        node: Node = rectifier.silu(z)
+        return node
 
 
 @final
@@ -229,7 +236,8 @@ class Softplus(HiddenUnit):
 
     def value(self, params: Tree, z: Node) -> Node:
         """Build log(1 + exp(z))."""
-        return special.softplus(z)
+        node: Node = special.softplus(z)
+        return node
 
 
 # Sigmoids ---------------------------------------------------------------------------
@@ -245,7 +253,8 @@ class Sigmoid(HiddenUnit):
 
     def value(self, params: Tree, z: Node) -> Node:
         """Build the logistic sigmoid of z."""
-        return special.sigmoid(z)
+        node: Node = special.sigmoid(z)
+        return node
 
 
 @final
@@ -258,7 +267,8 @@ class Tanh(HiddenUnit):
 
     def value(self, params: Tree, z: Node) -> Node:
         """Build tanh(z)."""
-        return special.tanh(z)
+        node: Node = special.tanh(z)
+        return node
 
 
 @final
@@ -271,7 +281,8 @@ class HardTanh(HiddenUnit):
 
     def value(self, params: Tree, z: Node) -> Node:
         """Build max(-1, min(1, z))."""
-        return rectifier.hard_tanh(z)
+        node: Node = rectifier.hard_tanh(z)
+        return node
 
 
 # Waves, bumps, lines ----------------------------------------------------------------
@@ -291,7 +302,8 @@ class Cos(HiddenUnit):
 
     def value(self, params: Tree, z: Node) -> Node:
         """Build cos(z)."""
-        return special.cos(z)
+        node: Node = special.cos(z)
+        return node
 
 
 @final
@@ -341,7 +353,8 @@ class RBF(HiddenUnit):
 
     def value(self, params: Tree, z: Node) -> Node:
         """Build exp(z)."""
-        return special.exp(z)
+        node: Node = special.exp(z)
+        return node
 
 
 @final
@@ -399,14 +412,15 @@ class Unit(HiddenUnit):
         ShapeError
             If what it returns does not have the shape of `z`.
         """
-        node = self.function(z)
+        node: Any = self.function(z)
         if not isinstance(node, Node) or node.shape != z.shape:
             shown = node.shape if isinstance(node, Node) else repr(node)
             raise ShapeError(
                 f"the function of a Unit gave {shown} for pre-activations of shape "
                 f"{z.shape}: it must return a node of the same shape"
             )
-        return node
+        checked: Node = node
+        return checked
 
     def to_fields(self) -> dict[str, Any]:
         """Return the fields as plain data, the function as its graph."""
@@ -445,7 +459,7 @@ UNITS: dict[str, Callable[[], HiddenUnit]] = {
 }
 
 
-def unit(given: str | HiddenUnit | Callable[[Node], Node]) -> HiddenUnit:
+def unit(given: Any) -> HiddenUnit:
     """Return the hidden unit that is named or given.
 
     Parameters

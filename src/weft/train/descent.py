@@ -146,8 +146,7 @@ class Descent:
         rows = self._rows
         taken = order(self._seed, number, len(rows), self._shuffle)
         steps = np.arange(first_step, first_step + self.steps)
-        values = {name: np.float64(value) for name, value in self._values.items()}
-        values["lr"] = np.asarray(rates, np.float64)
+        values: dict[str, Any] = {**self._values, "lr": np.asarray(rates, np.float64)}
         data = (
             [rows.X, rows.y] if rows.weight is None else [rows.X, rows.y, rows.weight]
         )

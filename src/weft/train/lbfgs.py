@@ -110,10 +110,10 @@ class ValueAndGradient:
             [goal.cost, goal.nll, *grads],
             engine=engine,
         )
-        self._fixed = [rows.X, rows.y]
+        self._fixed: list[Any] = [rows.X, rows.y]
         if rows.weight is not None:
             self._fixed.append(rows.weight)
-        self._fixed += [np.float64(goal.values[name]) for name in goal.numbers]
+        self._fixed += [goal.values[name] for name in goal.numbers]
         self.nll = float("nan")  # of the last evaluation
 
     def vector(self) -> Array:

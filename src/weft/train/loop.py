@@ -235,7 +235,7 @@ class _Task:
             engine=self.engine,
         )
         done, steps = start.epoch, descent.steps
-        stopped: str | None = "epochs"
+        stopped = "epochs"
         try:
             while done < start.epoch + self.epochs:
                 ahead = Ahead(
