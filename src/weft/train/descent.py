@@ -6,6 +6,7 @@ penalties, dropout rates, bounds) is handed in with every call.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
@@ -20,7 +21,6 @@ from weft.nn.penalties import Constraint
 from weft.train.data import Rows, batch_weights, order
 from weft.train.errors import FitError
 from weft.train.objective import (
-    Objective,
     PenaltyLike,
     by_path,
     chosen,
@@ -98,18 +98,19 @@ class Descent:
         held = fresh if optimizer_state is None else optimizer_state
         _check_like(held, fresh)
         self._moments = _parameters_like(fresh)
-        numbers = dict(goal.numbers)
-        self._values = dict(goal.values)
-        step = _Step(goal, trained, self._moments, numbers, self._values)
-        new, moments = step.build(optimizer, constraints, clip_norm)
-        updates = {leaf: new[path] for path, leaf in trained.items()}
+        step = build_step(
+            goal.cost, trained, self._moments, optimizer, constraints, clip_norm
+        )
+        numbers = {**goal.numbers, **step.numbers}
+        self._values = {**goal.values, **step.values}
+        updates = {leaf: step.params[path] for path, leaf in trained.items()}
         updates |= {
             goal.params[path]: value
             for path, value in goal.updates.items()
             if path not in frozen
         }
         updates |= dict(
-            zip(flatten(self._moments)[0], flatten(moments)[0], strict=True)
+            zip(flatten(self._moments)[0], flatten(step.moments)[0], strict=True)
         )
         state = {leaf: given[path] for path, leaf in goal.params.items()}
         state |= dict(zip(flatten(self._moments)[0], flatten(held)[0], strict=True))
@@ -173,50 +174,78 @@ class Descent:
 
 
 @final
-class _Step:
-    """Builds the graph of one step; adds its numbers to those of the objective."""
+@dataclass(frozen=True)
+class Step:
+    """The graph of one step.
 
-    def __init__(
-        self,
-        goal: Objective,
-        trained: Mapping[str, Node],
-        moments: Tree,
-        numbers: dict[str, Node],
-        values: dict[str, float],
-    ) -> None:
-        self._goal, self._trained, self._moments = goal, dict(trained), moments
-        self._numbers, self._values = numbers, values
+    Parameters
+    ----------
+    params : mapping of str to Node
+        Next values of the trained parameters, by path.
+    moments : tree of Node
+        The optimizer's next state.
+    numbers : mapping of str to Node
+        Input leaves for the run-time numbers of the step.
+    values : mapping of str to float
+        What they are by the descriptions.
+    """
 
-    def _number(self, name: str, value: float) -> Node:
-        self._values[name] = value
-        self._numbers[name] = number(name)
-        return self._numbers[name]
+    params: Mapping[str, Node]
+    moments: Tree
+    numbers: Mapping[str, Node]
+    values: Mapping[str, float]
 
-    def build(
-        self,
-        optimizer: Optimizer,
-        constraints: Sequence[ConstraintLike],
-        clip_norm: float | None,
-    ) -> tuple[Tree, Tree]:
-        """Build the next parameters, by path, and the optimizer's next state."""
-        grads = grad(self._goal.cost, self._trained)
-        if clip_norm is not None:
-            if not clip_norm > 0:
-                raise FitError(f"clip_norm is {clip_norm}: give a number above 0")
-            grads = clip_by_norm(grads, self._number("clip_norm", clip_norm))
-        numbers = {
-            name: self._number(f"optimizer/{name}", value)
-            for name, value in optimizer.numbers().items()
-        }
-        numbers["lr"] = self._number("lr", optimizer.lr)
-        new, moments = optimizer.update(self._trained, grads, self._moments, numbers)
-        for i, constraint in enumerate(constraints):
-            if isinstance(constraint, Constraint):
-                bound = self._number(f"constraint/{i}", constraint.bound)
-                new = constraint.project(new, bound)
-            else:
-                new = constraint(new)
-        return new, moments
+
+def build_step(
+    cost: Node,
+    trained: Mapping[str, Node],
+    moments: Tree,
+    optimizer: Optimizer,
+    constraints: Sequence[ConstraintLike] = (),
+    clip_norm: float | None = None,
+) -> Step:
+    """Build the step: gradient, bound on its norm, update, projections.
+
+    Parameters
+    ----------
+    cost : Node of shape ()
+    trained : mapping of str to Node
+        Parameter leaves by path.
+    moments : tree of Node
+        Leaves for the optimizer's state.
+    optimizer : Optimizer
+    constraints : sequence of Constraint or callable
+    clip_norm : float, optional
+
+    Returns
+    -------
+    Step
+    """
+    numbers: dict[str, Node] = {}
+    values: dict[str, float] = {}
+
+    def run_time(name: str, value: float) -> Node:
+        values[name], numbers[name] = value, number(name)
+        return numbers[name]
+
+    grads = grad(cost, dict(trained))
+    if clip_norm is not None:
+        if not clip_norm > 0:
+            raise FitError(f"clip_norm is {clip_norm}: give a number above 0")
+        grads = clip_by_norm(grads, run_time("clip_norm", clip_norm))
+    own = {
+        name: run_time(f"optimizer/{name}", value)
+        for name, value in optimizer.numbers().items()
+    }
+    own["lr"] = run_time("lr", optimizer.lr)
+    new, new_moments = optimizer.update(dict(trained), grads, moments, own)
+    for i, constraint in enumerate(constraints):
+        if isinstance(constraint, Constraint):
+            bound = run_time(f"constraint/{i}", constraint.bound)
+            new = constraint.project(new, bound)
+        else:
+            new = constraint(new)
+    return Step(new, new_moments, numbers, values)
 
 
 def _parameters_like(state: Tree) -> Tree:
