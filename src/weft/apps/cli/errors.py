@@ -4,7 +4,8 @@ The invariant: whatever a person got wrong is said in exactly one line on the st
 error stream, free of control characters, and the exit code is 2.
 """
 
-from weft.apps.report.words import plain
+import sys
+
 from weft.graph.errors import WeftError
 
 OK = 0
@@ -24,6 +25,8 @@ def one_line(message: object) -> str:
     >>> one_line("no file\n 'a\x1b[2J'")
     "no file 'a�[2J'"
     """
+    from weft.apps.report.words import plain  # a whole package, seldom needed
+
     return plain(" ".join(str(message).split()))
 
 
@@ -50,7 +53,8 @@ def mistake_line(error: Exception) -> str:
 
 def say_interrupted(what: str = "") -> int:
     """Say in one line that a person ended the command, and return its exit code."""
-    import sys
+    from weft.apps.cli.terminal import write
 
-    print(f"\rweft: interrupted{what}", file=sys.stderr, flush=True)
+    over = "\r" if sys.stderr is not None and sys.stderr.isatty() else ""  # over its ^C
+    write("stderr", f"{over}weft: interrupted{what}\n")
     return INTERRUPTED

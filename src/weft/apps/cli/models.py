@@ -31,7 +31,7 @@ def load_tabular(path: str) -> Tabular:
     estimator = load(path)
     if not isinstance(estimator, Tabular):
         raise CommandError(
-            f"{path} holds a {type(estimator).__name__}, which takes arrays and not "
+            f"{path} holds {type(estimator).__name__}, which takes arrays and not "
             f"tables: use it from Python, weft.load({path!r})"
         )
     return estimator

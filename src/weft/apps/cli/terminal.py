@@ -18,8 +18,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal, TextIO, final
 
-from weft.apps.report.words import SPACE, plain
-
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
@@ -198,6 +196,8 @@ def _console(name: Stream) -> "Console":
 
 def _text(text: str, style: str = "") -> "Text":
     from rich.text import Text
+
+    from weft.apps.report.words import SPACE, plain
 
     typed = plain(text).replace(SPACE, " ").replace("\N{MINUS SIGN}", "-")
     return Text(typed, style=style)
