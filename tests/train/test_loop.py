@@ -461,6 +461,11 @@ def test_validation_weights_count():
     one = train.fit(NETWORK, X, Y, epochs=3, validation=(X, Y, weight))
     two = train.fit(NETWORK, X, Y, epochs=3, validation=(X[:5], Y[:5]))
     assert np.allclose(one.history["validation"], two.history["validation"])
+    weight = RNG.integers(0, 3, 37)
+    again = np.repeat(np.arange(37), weight)
+    one = train.fit(NETWORK, X, Y, epochs=3, validation=(X, Y, weight))
+    two = train.fit(NETWORK, X, Y, epochs=3, validation=(X[again], Y[again]))
+    assert np.allclose(one.history["validation"], two.history["validation"])
 
 
 class Interrupt(train.Callback):
@@ -526,6 +531,14 @@ def test_divergence_is_flagged_and_the_best_kept(validation):
     assert all(np.isfinite(array).all() for array in flatten(fitted.params)[0])
     assert len(fitted.history) < 500
     assert not np.isfinite(fitted.history["cost"][-1])
+
+
+def test_a_cost_that_is_too_large_is_divergence_too():
+    """The square of 1e25 is infinite in float32; the slope and the step are not."""
+    with pytest.warns(train.DivergenceWarning, match="the cost became inf in epoch 1"):
+        fitted = train.fit(NETWORK, X, 1e25 * Y, optimizer=train.SGD(1e-26))
+    assert fitted.stopped == "diverged" and fitted.best_epoch == 0
+    assert same(fitted.params, NETWORK.init(0, 3))
 
 
 def test_a_callback_may_stop_the_fit_and_hears_of_everything():

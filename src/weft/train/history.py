@@ -1,12 +1,15 @@
 """What happened, epoch by epoch."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
 
 from weft.nn.description import nearest
+
+# What every epoch has, in the order in which it is shown.
+MEASURES = ("cost", "nll", "validation", "lr", "seconds")
 
 
 @final
@@ -50,17 +53,12 @@ class Epoch:
         DescriptionError
             If there is none of that name.
         """
-        known: dict[str, float] = {
-            "cost": self.cost,
-            "nll": self.nll,
-            "validation": self.validation,
-            "lr": self.lr,
-            "seconds": self.seconds,
-            **self.metrics,
-        }
-        if name not in known:
-            raise nearest(name, known, "measure")
-        return known[name]
+        if name in MEASURES:
+            value: float = getattr(self, name)
+            return value
+        if name not in self.metrics:
+            raise nearest(name, [*MEASURES, *self.metrics], "measure")
+        return self.metrics[name]
 
 
 @final
@@ -70,7 +68,7 @@ class History:
 
     Parameters
     ----------
-    epochs : tuple of Epoch
+    epochs : sequence of Epoch
 
     Examples
     --------
@@ -79,7 +77,7 @@ class History:
     (1, array([0.7]))
     """
 
-    epochs: tuple[Epoch, ...] = ()
+    epochs: Sequence[Epoch] = ()
 
     def __len__(self) -> int:
         return len(self.epochs)
@@ -93,7 +91,5 @@ class History:
 
     def as_dict(self) -> dict[str, list[float]]:
         """Return every measure as a list, fit for `json.dumps` but for NaN."""
-        names = ["cost", "nll", "validation", "lr", "seconds"]
-        if self.epochs:
-            names += self.epochs[0].metrics
+        names = [*MEASURES, *(self.epochs[0].metrics if self.epochs else ())]
         return {name: self[name].tolist() for name in names}

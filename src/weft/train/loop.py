@@ -244,7 +244,7 @@ class _Task:
                     start.epoch + self.epochs,
                     steps,
                     len(self.rows),
-                    monitor.history,
+                    monitor.so_far,
                 )
                 if self.schedule.finished(ahead):
                     stopped = "schedule"

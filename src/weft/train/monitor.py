@@ -74,6 +74,7 @@ class Monitor:
         self._started = time.perf_counter()
         self._done = done
         self._epochs: list[Epoch] = []
+        self._watched: list[float] = []  # what early stopping looks at
         # The parameters that would be returned, the epoch they are from, and how good
         # they are. Without validation rows: those of the epoch of the lowest cost,
         # which are wanted only if the fit diverges.
@@ -85,6 +86,11 @@ class Monitor:
     def history(self) -> History:
         """The epochs so far."""
         return History(tuple(self._epochs))
+
+    @property
+    def so_far(self) -> History:
+        """The same as a view, which grows: copying it every epoch would cost."""
+        return History(self._epochs)
 
     @property
     def kept(self) -> tuple[Tree, int]:
@@ -134,7 +140,8 @@ class Monitor:
             return "callback"
         if self._stopping is not None:
             stopping = self._stopping
-            if stopping.enough(self.history[stopping.metric]):
+            self._watched.append(epoch.value(stopping.metric))
+            if stopping.enough(self._watched):
                 self.message = (
                     f"{stopping.metric} did not improve for more than "
                     f"{stopping.patience} epochs, up to epoch {number}"
