@@ -213,6 +213,14 @@ def test_running_statistics_come_back_from_inside():
     }
 
 
+def test_running_statistics_come_back_from_under_a_skip():
+    layer = nn.Skip([nn.BatchNorm(), nn.Sequential(nn.BatchNorm())])
+    _, updates, _, feed = built(layer, ROWS, nn.Train(0, 0))
+    assert set(updates) == {"0", "1"} and set(updates["1"]) == {"0"}
+    new = weft.evaluate(updates["0"]["mean"], feed)
+    assert np.allclose(new, 0.1 * ROWS.mean(axis=0))
+
+
 # Composition ------------------------------------------------------------------------
 
 
