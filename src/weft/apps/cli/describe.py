@@ -92,8 +92,8 @@ def _say(estimator: Any, path: str, terminal: Terminal) -> None:
         [(line.name, line.kind, line.treatment, line.note) for line in shown],
     )
     if len(lines) > len(shown):
-        more = count(len(lines) - len(shown), "column")
-        terminal.facts(remarks([f"... and {more} more; --json lists all"]))
+        more = count(len(lines) - len(shown), "more column")
+        terminal.facts(remarks([f"... and {more}; --json lists all"]))
 
 
 def _said(value: Any) -> str:
