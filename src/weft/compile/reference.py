@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from functools import cache
 from types import MappingProxyType
 from typing import Any, final
 
@@ -121,9 +122,15 @@ class ReferenceProgram(Program):
     def _limit(self) -> Any:
         if self._threads is None:
             return nullcontext()
-        from threadpoolctl import threadpool_limits
+        return _thread_pools().limit(limits=self._threads)
 
-        return threadpool_limits(self._threads)
+
+@cache
+def _thread_pools() -> Any:
+    """NumPy's thread pools; looking for them takes longer than a small epoch."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _stacked(node: Node, values: Sequence[Any]) -> Array:

@@ -60,6 +60,7 @@ class Descent:
     shuffle : bool
     dtype : numpy.dtype
     engine : str
+    threads : int or None
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Descent:
         shuffle: bool,
         dtype: DType,
         engine: str,
+        threads: int | None,
     ) -> None:
         self._rows, self._seed, self._shuffle = rows, seed, shuffle
         self._batch_size = batch_size
@@ -121,6 +123,7 @@ class Descent:
             updates=updates,
             state=state,
             engine=engine,
+            threads=threads,
         )
 
     @property

@@ -35,6 +35,8 @@ class Evaluator:
         As in `weft.compile`.
     batch_size : int
         How many rows are taken at once.
+    threads : int, optional
+        How many threads matrix products may use; None for as many as the machine has.
 
     Examples
     --------
@@ -54,10 +56,11 @@ class Evaluator:
         dtype: Any = "float32",
         engine: str = "auto",
         batch_size: int = 4096,
+        threads: int | None = 1,
     ) -> None:
         self.network = network
         self.dtype = as_dtype(dtype)
-        self._engine = engine
+        self._engine, self._threads = engine, threads
         self._batch_size = batch_size
         self._stated = network.parameters(in_features)
         found, structure = flatten(self._stated)
@@ -189,7 +192,9 @@ class Evaluator:
     ) -> Program:
         if key not in self._programs:
             inputs = [self._x, *(rows or []), *self._leaves]
-            self._programs[key] = compile(inputs, outputs(), engine=self._engine)
+            self._programs[key] = compile(
+                inputs, outputs(), engine=self._engine, threads=self._threads
+            )
         return self._programs[key]
 
     def _over(self, program: Program, params: Tree, arrays: list[Array]) -> list[Array]:

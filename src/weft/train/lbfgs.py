@@ -84,6 +84,7 @@ class ValueAndGradient:
     freeze : sequence of str
     dtype : numpy.dtype
     engine : str
+    threads : int or None
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class ValueAndGradient:
         freeze: Sequence[str] | str,
         dtype: DType,
         engine: str,
+        threads: int | None,
     ) -> None:
         self._params, self._dtype = params, dtype
         symbols = tree_map(lambda a: make_input("parameter", a.shape, dtype), params)
@@ -109,6 +111,7 @@ class ValueAndGradient:
             [*goal.rows, *goal.numbers.values(), *flatten(symbols)[0]],
             [goal.cost, goal.nll, *grads],
             engine=engine,
+            threads=threads,
         )
         self._fixed: list[Any] = [rows.X, rows.y]
         if rows.weight is not None:

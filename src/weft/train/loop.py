@@ -55,6 +55,7 @@ def fit(
     callbacks: Sequence[Callback] = (),
     dtype: Any = "float32",
     engine: str = "auto",
+    threads: int | None = 1,
 ) -> Fit:
     """Fit a network to data.
 
@@ -104,6 +105,10 @@ def fit(
         In which to compute; X and y are converted.
     engine : str
         As in `weft.compile`.
+    threads : int, optional
+        How many threads matrix products may use; None for as many as the machine has.
+        One is the default: on batches of some hundred rows more of them gain little,
+        lose much where the machine has other work, and may change the last bits.
 
     Returns
     -------
@@ -152,8 +157,9 @@ def fit(
         shuffle=shuffle,
         dtype=kind,
         engine=engine,
+        threads=threads,
     )
-    evaluator = Evaluator(network, rows.X.shape[1], kind, engine)
+    evaluator = Evaluator(network, rows.X.shape[1], kind, engine, threads=threads)
     monitor = Monitor(
         network,
         evaluator,
@@ -197,6 +203,7 @@ class _Task:
     shuffle: bool
     dtype: DType
     engine: str
+    threads: int | None
 
     @property
     def beginning(self) -> Beginning:
@@ -233,6 +240,7 @@ class _Task:
             shuffle=self.shuffle,
             dtype=self.dtype,
             engine=self.engine,
+            threads=self.threads,
         )
         done, steps = start.epoch, descent.steps
         stopped = "epochs"
@@ -279,6 +287,7 @@ class _Task:
             self.freeze,
             self.dtype,
             self.engine,
+            self.threads,
         )
         stopped, params = minimise(optimizer, function, monitor, self.epochs)
         done = self.start.epoch + len(monitor.history)
