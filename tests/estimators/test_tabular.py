@@ -3,6 +3,8 @@
 import copy
 import json
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -255,3 +257,23 @@ def test_california_housing(data_folder, count):
         found = model.evaluate(X.take(held), y.take(held))
         print(f"California, seed {seed}: {found}, {model.fit_.seconds:.1f} s")
         assert found["rmse"] <= 53_000
+
+
+@pytest.mark.prove
+def test_mnist_by_the_command_of_the_guide(data_folder, tmp_path):
+    folder, model = data_folder / "mnist", tmp_path / "mnist.weft"
+    command = [sys.executable, "-m", "weft"]
+    options = ["--holdout", "0", "--hidden", "512,512", "--epochs", "20"]
+    images = folder / "train-images-idx3-ubyte.gz"
+    subprocess.run(
+        [*command, "fit", images, *options, "--output", model, "--quiet"], check=True
+    )
+    tested = subprocess.run(
+        [*command, "evaluate", model, folder / "t10k-images-idx3-ubyte.gz", "--json"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    found = json.loads(tested.stdout)["metrics"]
+    print(f"MNIST: {found}")
+    assert 1 - found["accuracy"] <= 0.018

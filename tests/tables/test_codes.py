@@ -325,7 +325,7 @@ def test_columns_that_are_not_alike_are_scaled_apart(values: np.ndarray) -> None
 
 def test_wide_tables_get_fewer_pieces_per_column() -> None:
     rng = np.random.default_rng(0)
-    for columns, pieces in ((10, 16), (128, 8), (600, 0)):
+    for columns, pieces in ((10, 32), (128, 8), (600, 0)):
         table = Table.from_frame(rng.normal(size=(200, columns)))
         schema = Schema.fit(table)
         assert schema.width == columns * (1 + pieces)

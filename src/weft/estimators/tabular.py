@@ -53,7 +53,7 @@ class _Tabular(BaseEstimator, ABC):  # type: ignore[misc]
         *,
         hidden: Sequence[int] = (256, 256),
         unit: Any = "relu",
-        dropout: float = 0.15,
+        dropout: float = 0.2,
         learning_rate: float = 2e-3,
         weight_decay: float = 0.1,
         batch_size: int | None = None,
@@ -205,7 +205,7 @@ class _Tabular(BaseEstimator, ABC):  # type: ignore[misc]
         if epochs is None:
             wanted = min(max(_EPOCHS, least), max(most, _LEAST_EPOCHS))
             epochs = min(wanted, _MOST_EPOCHS)
-        patience = max(10, epochs // 3) if self.patience is None else self.patience
+        patience = max(10, epochs // 2) if self.patience is None else self.patience
         return batch, epochs, patience
 
     def _set_names(self) -> None:
