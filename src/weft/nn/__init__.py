@@ -55,22 +55,24 @@ from weft.nn.output_units import (
 )
 from weft.nn.penalties import L1, L2, Constraint, MaxNorm, Penalty, weights_of
 from weft.nn.perceptron import mlp
-from weft.nn.units import (
+from weft.nn.rectifiers import (
     ELU,
     GELU,
-    RBF,
-    UNITS,
     AbsoluteValue,
-    Cos,
-    HardTanh,
-    Identity,
     LeakyReLU,
     Maxout,
     PReLU,
     ReLU,
-    Sigmoid,
     SiLU,
     Softplus,
+)
+from weft.nn.units import (
+    RBF,
+    UNITS,
+    Cos,
+    HardTanh,
+    Identity,
+    Sigmoid,
     Tanh,
     Unit,
     unit,

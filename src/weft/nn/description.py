@@ -76,6 +76,11 @@ def register(*kinds: type[Description]) -> None:
     ------
     DescriptionError
         If another class has that name.
+
+    Examples
+    --------
+    >>> from weft import nn
+    >>> nn.register(nn.ReLU)  # known already: nothing happens
     """
     for kind in kinds:
         if _kinds.setdefault(kind.__name__, kind) is not kind:

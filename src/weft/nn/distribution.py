@@ -24,7 +24,16 @@ class DistributionError(WeftError, ValueError):
 
 
 class Distribution(ABC):
-    """A distribution of the target of each row."""
+    """A distribution of the target of each row.
+
+    Examples
+    --------
+    >>> from weft import nn
+    >>> raw = np.array([[0.0], [1.0]])
+    >>> distribution = nn.Gaussian().distribution(raw, dispersion=np.array(4.0))
+    >>> distribution.mean(), distribution.std()
+    (array([0., 1.]), array([2., 2.]))
+    """
 
     @abstractmethod
     def mean(self) -> Array:

@@ -22,7 +22,16 @@ Distribution = Literal["uniform", "normal"]
 
 
 class Initialiser(Description, ABC):
-    """A rule that draws the first value of a parameter."""
+    """A rule that draws the first value of a parameter.
+
+    A class of one's own defines `init` and `std`.
+
+    Examples
+    --------
+    >>> from weft import nn
+    >>> nn.He().init(np.random.default_rng(0), (2, 3)).shape
+    (2, 3)
+    """
 
     @abstractmethod
     def init(self, rng: np.random.Generator, shape: Lengths) -> Array:

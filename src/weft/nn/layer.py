@@ -39,6 +39,12 @@ class Parameter:
     ----------
     shape : tuple of int
     initialiser : Initialiser
+
+    Examples
+    --------
+    >>> from weft import nn
+    >>> nn.Affine(3).parameters((2,))["W"]
+    Parameter(shape=(2, 3), initialiser=LeCun())
     """
 
     shape: Lengths
@@ -51,6 +57,22 @@ class Layer(Description, ABC):
     To write one, derive from this class, declare it with
     ``@dataclass(frozen=True, repr=False)`` and define `out_shape` and `__call__`, and
     `parameters` if it has any.
+
+    Examples
+    --------
+    A layer that appends the squares of its inputs:
+
+    >>> import weft
+    >>> from weft import nn
+    >>> @dataclass(frozen=True, repr=False)
+    ... class Squares(nn.Layer):
+    ...     def out_shape(self, in_shape):
+    ...         return (2 * in_shape[0],)
+    ...
+    ...     def __call__(self, params, x, mode):
+    ...         return weft.concatenate([x, weft.square(x)], axis=1), {}
+    >>> nn.Network([Squares(), nn.Dense(8, "relu")], nn.Gaussian()).symbols(3)["1"]["W"]
+    <1/W: float32(6, 8)>
     """
 
     def parameters(self, in_shape: Lengths) -> dict[str, Any]:

@@ -39,6 +39,16 @@ class OutputUnit(Description, ABC):
     `distribution`; and `dispersion` where something is estimated after the fit, and
     `as_target` where its targets are not real numbers. Its instances have the fields
     `weights` and `bias`, the initialisers of the last layer.
+
+    Examples
+    --------
+    >>> from weft import nn
+    >>> unit = nn.Categorical(10)
+    >>> unit.size, unit.target_shape
+    (10, ())
+    >>> unit.as_target([3, 10], np.dtype("float32"))
+    Traceback (most recent call last):
+    weft.nn.output.TargetError: Categorical(10) takes category numbers from 0 to 9, ...
     """
 
     weights: Initialiser

@@ -34,7 +34,16 @@ def weights_of(params: Tree) -> list[Node]:
 class Penalty(Description, ABC):
     """A term lambda * Omega(theta) of the cost.
 
-    A class of one's own has the fields `strength` and `per_row` and defines `omega`.
+    A class of one's own has the fields `strength` and `per_row` and defines `omega`. A
+    plain function of the parameters serves too, but its strength is part of the graph.
+
+    Examples
+    --------
+    >>> import weft
+    >>> from weft import nn
+    >>> params = {"0": {"W": weft.constant([[3.0, 4.0]])}}
+    >>> nn.L2(0.1)(params).numpy()
+    array(1.25, dtype=float32)
     """
 
     strength: float
@@ -141,6 +150,21 @@ class Constraint(Description, ABC):
     """A projection of the parameters onto a set.
 
     A class of one's own has the field `bound` and defines `project`.
+
+    Examples
+    --------
+    >>> import weft
+    >>> @dataclass(frozen=True, repr=False)
+    ... class Box(Constraint):
+    ...     bound: float
+    ...
+    ...     def project(self, params, bound):
+    ...         return weft.tree_map(
+    ...             lambda p: weft.clip(p, -weft.cast(bound, p.dtype), None), params
+    ...         )
+    >>> params = {"W": weft.constant([[3.0, -4.0]])}
+    >>> Box(1.0).project(params, weft.constant(1.0, "float64"))["W"].numpy()
+    array([[ 3., -1.]], dtype=float32)
     """
 
     bound: float

@@ -30,6 +30,25 @@ class Optimizer(Description, ABC):
 
     A class of one's own has the field `lr` and defines `update`, and `init` and
     `numbers` where it keeps state or has further numbers.
+
+    Examples
+    --------
+    Descent by the sign of the gradient:
+
+    >>> import weft
+    >>> @dataclass(frozen=True, repr=False)
+    ... class SignDescent(Optimizer):
+    ...     lr: float = 0.01
+    ...
+    ...     def update(self, params, grads, state, numbers):
+    ...         def step(p, g):
+    ...             return p - weft.cast(numbers["lr"], p.dtype) * weft.sign(g)
+    ...
+    ...         return weft.tree_map(step, params, grads), {}
+    >>> p, g = weft.constant([1.0, 1.0]), weft.constant([-5.0, 3.0])
+    >>> numbers = {"lr": weft.constant(0.5, "float64")}
+    >>> SignDescent().update({"W": p}, {"W": g}, {}, numbers)[0]["W"].numpy()
+    array([1.5, 0.5], dtype=float32)
     """
 
     lr: float

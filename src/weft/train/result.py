@@ -26,6 +26,19 @@ class State:
         How many epochs have been completed.
     step : int
         How many steps have been taken; random numbers are counted by it.
+
+    Examples
+    --------
+    Two epochs, then one more, are three epochs bit for bit:
+
+    >>> from weft import nn, train
+    >>> X, y = np.eye(3), np.arange(3.0)
+    >>> network = nn.mlp([4], "tanh", nn.Gaussian())
+    >>> first = train.fit(network, X, y, epochs=2)
+    >>> again = train.fit(network, X, y, epochs=1, resume=first.state)
+    >>> whole = train.fit(network, X, y, epochs=3)
+    >>> bool((again.params["0"]["W"] == whole.params["0"]["W"]).all())
+    True
     """
 
     params: Tree
@@ -60,6 +73,13 @@ class Fit:
         the validation rows if there are any, else from the training rows.
     state : State
         Where it stands, for `fit(resume=...)`.
+
+    Examples
+    --------
+    >>> from weft import nn, train
+    >>> fit = train.fit(nn.mlp([4]), np.eye(3), np.arange(3.0), epochs=2)
+    >>> fit.stopped, fit.message, len(fit.history)
+    ('epochs', 'all 2 epochs are done', 2)
     """
 
     network: Network

@@ -39,6 +39,11 @@ class Ahead:
         The number of training rows.
     history : History
         The epochs so far.
+
+    Examples
+    --------
+    >>> Ahead(0.1, epoch=1, epochs=2, steps=2, rows=8).progress
+    array([0.5 , 0.75])
     """
 
     lr: float
@@ -56,7 +61,19 @@ class Ahead:
 
 
 class Schedule(Description, ABC):
-    """A rule for the learning rate."""
+    """A rule for the learning rate.
+
+    A class of one's own defines `rates`, and `finished` where it may end the fit.
+
+    Examples
+    --------
+    >>> @dataclass(frozen=True, repr=False)
+    ... class Halving(Schedule):
+    ...     def rates(self, ahead):
+    ...         return np.full(ahead.steps, ahead.lr * 0.5**ahead.epoch)
+    >>> Halving().rates(Ahead(0.1, epoch=1, epochs=9, steps=2, rows=8))
+    array([0.05, 0.05])
+    """
 
     @abstractmethod
     def rates(self, ahead: Ahead) -> Array:

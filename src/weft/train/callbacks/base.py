@@ -23,6 +23,12 @@ class Beginning:
         At most so many.
     steps : int
         Per epoch.
+
+    Examples
+    --------
+    >>> from weft import nn
+    >>> Beginning(nn.mlp([8]), 100, 0, epochs=5, steps=1).rows
+    100
     """
 
     network: Network
