@@ -15,7 +15,7 @@ from weft.graph.errors import DTypeError
 from weft.graph.leaf import CONSTANT
 from weft.graph.node import DType, Node, names_operands
 from weft.ops import kinks
-from weft.ops.broadcast import common_dtype, elementwise_shape
+from weft.ops.broadcast import common_dtype, elementwise_shape, float_rule
 from weft.ops.record import OPS, Derivative, Facts, Op, Value, elementwise
 from weft.ops.sample import Case, reals
 
@@ -26,16 +26,6 @@ def _numbers(*inputs: Node, **_: Any) -> tuple[Shape, DType]:
         raise DTypeError(
             "booleans have no arithmetic: cast them to a number first, or use "
             "weft.logical_and, logical_or, where"
-        )
-    return elementwise_shape(inputs), dtype
-
-
-def _floats(*inputs: Node, **_: Any) -> tuple[Shape, DType]:
-    dtype = common_dtype(inputs)
-    if not is_float(dtype):
-        raise DTypeError(
-            f"this is computed in floats, and {dtype} was given: cast it first, for "
-            "instance weft.cast(x, 'float32')"
         )
     return elementwise_shape(inputs), dtype
 
@@ -149,7 +139,7 @@ divide: Op = elementwise(
     text="({0} / {1})",
     facts=Facts(neutral=1),
     sample=[reals(-3, 3), reals(0.5, 3)],
-    rule=_floats,
+    rule=float_rule,
     spelling=kinks.divide,
     doc="x / y, of floats.",
 )
@@ -190,7 +180,7 @@ sqrt: Op = elementwise(
     latex=r"\sqrt{{{0}}}",
     facts=Facts(monotone=True, low=0),
     sample=reals(0.3, 4),
-    rule=_floats,
+    rule=float_rule,
     spelling=kinks.sqrt,
     doc="The square root.",
 )
@@ -224,7 +214,7 @@ _power: Op = elementwise(
     text="({0} ** {1})",
     facts=Facts(neutral=1),
     sample=[reals(0.4, 2.5), reals(-2, 3)],
-    rule=_floats,
+    rule=float_rule,
     doc="x to the power y.",
 )
 
@@ -312,7 +302,7 @@ floor: Op = elementwise(
     latex=r"\left\lfloor {0} \right\rfloor",
     facts=Facts(monotone=True),
     sample=reals(-3, 3),
-    rule=_floats,
+    rule=float_rule,
     doc="The largest whole number not above x.",
 )
 
@@ -324,7 +314,7 @@ round: Op = elementwise(
     latex=r"\operatorname{{round}}\left({0}\right)",
     facts=Facts(odd=True, monotone=True),
     sample=reals(-3, 3),
-    rule=_floats,
+    rule=float_rule,
     doc="The nearest whole number, halves to even.",
 )
 

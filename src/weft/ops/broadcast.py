@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from weft.graph.dim import Dim, Shape, Size
-from weft.graph.dtype import promote
-from weft.graph.errors import ShapeError
+from weft.graph.dtype import is_float, promote
+from weft.graph.errors import DTypeError, ShapeError
 from weft.graph.node import DType, Node
 
 
@@ -80,6 +80,31 @@ def elementwise_shape(inputs: tuple[Node, ...]) -> Shape:
 def common_dtype(inputs: tuple[Node, ...]) -> DType:
     """Return the type in which `inputs` are combined."""
     return promote([node.dtype for node in inputs])
+
+
+def float_rule(*inputs: Node, **_: Any) -> tuple[Shape, DType]:
+    """Return shape and type of an elementwise op that is of floats alone.
+
+    The ``rule`` of a record such as that of `exp`.
+
+    Raises
+    ------
+    DTypeError
+        If the common type of the inputs is no float.
+
+    Examples
+    --------
+    >>> import weft
+    >>> float_rule(weft.input("x", ("n", 3)), weft.input("y", (3,)))
+    (('n', 3), dtype('float32'))
+    """
+    dtype = common_dtype(inputs)
+    if not is_float(dtype):
+        raise DTypeError(
+            f"this is computed in floats, and {dtype} was given: cast it first, for "
+            "instance weft.cast(x, 'float32')"
+        )
+    return elementwise_shape(inputs), dtype
 
 
 def normal_axis(axis: Any, ndim: int) -> int:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from weft.ops.arithmetic import _floats, clip, minimum
+from weft.ops.arithmetic import clip, minimum
+from weft.ops.broadcast import float_rule
 from weft.ops.logic import where
 from weft.ops.record import OPS, Facts, Op, Value, elementwise
 from weft.ops.sample import reals
@@ -29,7 +30,7 @@ relu: Op = elementwise(
     latex=r"\max\left(0, {0}\right)",
     facts=Facts(monotone=True, low=0),
     sample=reals(-3, 3, avoid=[0]),
-    rule=_floats,
+    rule=float_rule,
     doc="max(0, x), the rectified linear unit; slope 0 at 0 (1 with kink='right').",
 )
 

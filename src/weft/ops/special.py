@@ -12,7 +12,8 @@ import numpy as np
 
 from weft.graph.errors import GraphError
 from weft.graph.node import names_operands
-from weft.ops.arithmetic import _floats, square
+from weft.ops.arithmetic import square
+from weft.ops.broadcast import float_rule
 from weft.ops.record import Facts, Op, Value, elementwise
 from weft.ops.sample import Array, Case, reals
 
@@ -24,7 +25,7 @@ exp: Op = elementwise(
     latex=r"e^{{{0}}}",
     facts=Facts(monotone=True, low=0, inverse="log"),
     sample=reals(-3, 3),
-    rule=_floats,
+    rule=float_rule,
     doc="e to the power x.",
 )
 
@@ -36,7 +37,7 @@ expm1: Op = elementwise(
     latex=r"\left(e^{{{0}}} - 1\right)",
     facts=Facts(monotone=True, low=-1, inverse="log1p"),
     sample=reals(-3, 3),
-    rule=_floats,
+    rule=float_rule,
     doc="e to the power x, minus 1, exact near 0.",
 )
 
@@ -48,7 +49,7 @@ log: Op = elementwise(
     latex=r"\log\left({0}\right)",
     facts=Facts(monotone=True, inverse="exp"),
     sample=reals(0.3, 5),
-    rule=_floats,
+    rule=float_rule,
     doc="The natural logarithm.",
 )
 
@@ -60,7 +61,7 @@ log1p: Op = elementwise(
     latex=r"\log\left(1 + {0}\right)",
     facts=Facts(monotone=True, inverse="expm1"),
     sample=reals(-0.6, 5),
-    rule=_floats,
+    rule=float_rule,
     doc="The natural logarithm of 1 + x, exact near 0.",
 )
 
@@ -72,7 +73,7 @@ sin: Op = elementwise(
     latex=r"\sin\left({0}\right)",
     facts=Facts(odd=True, low=-1, high=1),
     sample=reals(-4, 4),
-    rule=_floats,
+    rule=float_rule,
     doc="The sine of x, in radians.",
 )
 
@@ -84,7 +85,7 @@ cos: Op = elementwise(
     latex=r"\cos\left({0}\right)",
     facts=Facts(even=True, low=-1, high=1),
     sample=reals(-4, 4),
-    rule=_floats,
+    rule=float_rule,
     doc="The cosine of x, in radians.",
 )
 
@@ -96,7 +97,7 @@ tanh: Op = elementwise(
     latex=r"\tanh\left({0}\right)",
     facts=Facts(odd=True, monotone=True, low=-1, high=1),
     sample=reals(-3, 3),
-    rule=_floats,
+    rule=float_rule,
     doc="The hyperbolic tangent.",
 )
 
@@ -120,7 +121,7 @@ sigmoid: Op = elementwise(
     latex=r"\sigma\left({0}\right)",
     facts=Facts(monotone=True, low=0, high=1),
     sample=reals(-4, 4),
-    rule=_floats,
+    rule=float_rule,
     doc="1 / (1 + exp(-x)), the logistic sigmoid.",
 )
 
@@ -132,7 +133,7 @@ softplus: Op = elementwise(
     latex=r"\zeta\left({0}\right)",
     facts=Facts(monotone=True, low=0),
     sample=reals(-20, 20),
-    rule=_floats,
+    rule=float_rule,
     doc="log(1 + exp(x)), without overflow.",
 )
 
@@ -172,7 +173,7 @@ erf: Op = elementwise(
     latex=r"\operatorname{{erf}}\left({0}\right)",
     facts=Facts(odd=True, monotone=True, low=-1, high=1),
     sample=reals(-2, 2),
-    rule=_floats,
+    rule=float_rule,
     doc="The error function.",
 )
 
@@ -198,7 +199,7 @@ lgamma: Op = elementwise(
     emit=lambda e, x: e.lgamma(x),
     latex=r"\log\Gamma\left({0}\right)",
     sample=reals(0.5, 5),
-    rule=_floats,
+    rule=float_rule,
     doc="The logarithm of the absolute value of the gamma function.",
 )
 
@@ -211,7 +212,7 @@ _polygamma: Op = elementwise(
     sample=lambda rng: [
         Case(f"order-{n}", (rng.uniform(0.8, 5, (2, 3)),), {"n": n}) for n in range(3)
     ],
-    rule=_floats,
+    rule=float_rule,
     doc="The n-th derivative of the digamma function.",
 )
 
