@@ -220,6 +220,12 @@ def test_a_target_that_cannot_be_learnt(y, says):
         weft.TabularClassifier(**QUICK).fit(frame, y)
 
 
+def test_an_infinite_value_is_named_by_its_row_in_the_table():
+    X = {"x": np.where(np.arange(60) == 41, np.inf, np.arange(60.0))}
+    with pytest.raises(TableError, match=r"'x' .* infinite values \(row 42\)"):
+        weft.TabularClassifier(epochs=1).fit(X, np.arange(60) % 2)
+
+
 def test_a_constant_target_and_too_few_rows():
     frame, price = _frame(60)
     with pytest.raises(TableError, match="constant"):

@@ -32,6 +32,7 @@ from weft.tables import (
     RealTarget,
     Schema,
     TableError,
+    check_finite,
     split,
     target_from_json,
 )
@@ -138,6 +139,7 @@ class _Tabular(BaseEstimator, ABC):  # type: ignore[misc]
             raise TableError(
                 f"{table.source} has {table.rows} rows, the target {column.rows}"
             )
+        check_finite(table)  # before rows are chosen, so that they are named rightly
         weight = row_weights(sample_weight, table.rows)
         target = self._fit_target(column)
         codes = target.encode(column)

@@ -274,7 +274,7 @@ def fit_number(
     if levels == 1 and not missing:
         return dropped(f"constant: always {ordered[0]:.6g}")
     if _numbers_rows(column, levels):
-        return dropped("numbers the rows: all its values differ, and so does its name")
+        return dropped("numbers the rows: all its values differ, and its name says so")
     scale = robust_scale(ordered)
     return NumberCode(
         name=column.name,
