@@ -67,6 +67,7 @@ def test_predictions_go_to_the_standard_output_unless_a_file_is_named() -> None:
 def test_names_are_parted_by_commas_unless_in_quotes() -> None:
     assert names('a,b c, "d, e"') == ("a", "b c", "d, e")
     assert names("") == names("  ") == ()
+    assert names("a,\nb,") == ("a", "b")
 
 
 @pytest.mark.parametrize("text", ["", "8,", "0", "8,x", "-1", "2.5", "8;4"])

@@ -65,7 +65,11 @@ def test_a_folder(fit_refused, people_csv: str) -> None:
         ("a.csv", bytes(range(256)) * 9, "is no text table: it holds zero bytes, as"),
         ("a.csv", b"\x89PNG\r\n\x1a\n\0\0", "is no text table: it is a PNG picture"),
         ("a.csv", b"x,x,c\n1,1,a\n", "has more than one column called 'x'"),
-        ("a.csv.gz", gzip.compress(b"x,c\n1,a\n")[:9], "is packed, and damaged"),
+        (
+            "a.csv.gz",
+            gzip.compress(b"x,c\n1,a\n", mtime=0)[:9],
+            "is packed, and damaged",
+        ),
         ("a.parquet", b"PAR1 no more", "is no Parquet file, or a damaged one"),
         ("a.npz", b"PK\x03\x04", "is no NumPy file, a damaged one"),
         ("a.xlsx", b"PK\x03\x04", "is an Excel workbook, which weft does not read"),
@@ -222,16 +226,22 @@ def test_outputs_that_cannot_be_written(refused, people_csv: str, option: str) -
     assert Path("taken.png").read_text(encoding="utf-8") == "mine"
 
 
+def test_an_output_without_a_name(refused) -> None:
+    for option, what in (("-o", "model"), ("--report", "report")):
+        said = refused("fit", "no-such-table.csv", option, "")
+        assert said == f"the name of the {what} to write is empty"
+
+
 def test_no_output_is_written_over_another_nor_over_the_table(
     refused, people_csv: str
 ) -> None:
     before = Path(people_csv).read_text(encoding="utf-8")
     words = ("fit", people_csv, "--target", "ok", "--force")
     assert refused(*words, "-o", "a.html", "--report", "./a.html") == (
-        "report a.html would be written over model: name another file"
+        "the report a.html would be written over the model: name another file"
     )
     assert refused(*words, "-o", people_csv) == (
-        "model people.csv would be written over the table: name another file"
+        "the model people.csv would be written over the table: name another file"
     )
     Path("link.csv").symlink_to(people_csv)
     assert "would be written over the table" in refused(*words, "-o", "link.csv")
@@ -361,9 +371,12 @@ def test_gaps_in_the_target_to_evaluate(refused, weft, models: Path, table) -> N
         (("--json",), "--json needs the standard output, where the predictions would"),
         (
             ("-o", "people.csv", "-f"),
-            "predictions people.csv would be written over the",
+            "the predictions people.csv would be written over the",
         ),
-        (("-o", "people.csv"), "predictions people.csv would be written over the tab"),
+        (
+            ("-o", "people.csv"),
+            "the predictions people.csv would be written over the tab",
+        ),
         (("--coverage", "1"), "--coverage 1: give a share, 0 < share < 1"),
         (("--coverage", "nan"), "--coverage nan: give a share, 0 < share < 1"),
     ],
@@ -385,4 +398,4 @@ def test_predictions_do_not_replace_a_file_or_the_model(
     assert Path("p.csv").read_text(encoding="utf-8") == "mine"
     Path("m.csv").write_bytes((models / "people.weft").read_bytes())
     said = refused("predict", "m.csv", people_csv, "-o", "m.csv", "--force")
-    assert said.startswith("predictions m.csv would be written over the model")
+    assert said.startswith("the predictions m.csv would be written over the model")

@@ -219,10 +219,8 @@ def names(text: str) -> tuple[str, ...]:
     >>> names('age, "height, cm"'), names("")
     (('age', 'height, cm'), ())
     """
-    if not text.strip():
-        return ()
-    [found] = csv.reader([text], skipinitialspace=True)
-    return tuple(name.strip() for name in found)
+    lines = list(csv.reader(text.splitlines(), skipinitialspace=True))
+    return tuple(name.strip() for line in lines for name in line if name.strip())
 
 
 def widths(text: str) -> tuple[int, ...]:
@@ -401,7 +399,7 @@ def _fit(
         float | None,
         typer.Option(
             metavar="RATE",
-            help="The share of hidden units left out in each step.  [default: 0.15]",
+            help="The share of hidden units left out in each step.  [default: 0.2]",
             rich_help_panel=_FIT,
         ),
     ] = None,

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-from threadpoolctl import threadpool_limits
-
 from weft import nn
 from weft.apps.cli.network import count_parameters, in_one_line
 from weft.apps.cli.progress import Progress
@@ -106,9 +104,7 @@ def learn(
         terminal.facts(_beginning_facts(question, estimator, beginning))
 
     progress = Progress(terminal.progress_console(), begun)
-    # The products of a batch are small: threads would wait for each other more than
-    # they compute, most of all on a busy machine.
-    with warnings.catch_warnings(record=True) as caught, threadpool_limits(1):
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         estimator.fit(*question.to_learn(), callbacks=[progress])
     said = dict.fromkeys(str(warning.message) for warning in caught)

@@ -41,13 +41,18 @@ def checked(
     """
     from weft.estimators.modelfile import check_writable
 
-    paths = {option: Path(path) for option, path in outputs.items() if path is not None}
+    given = {option: path for option, path in outputs.items() if path is not None}
+    for option, path in given.items():
+        if not path:
+            raise CommandError(f"the name of the {option} to write is empty")
+    paths = {option: Path(path) for option, path in given.items()}
     seen = {_place(path): f"the {what}" for what, path in (inputs or {}).items()}
     for option, path in paths.items():
-        taken = seen.setdefault(_place(path), option)
-        if taken != option:
+        own = f"the {option}"
+        taken = seen.setdefault(_place(path), own)
+        if taken != own:
             raise CommandError(
-                f"{option} {path} would be written over {taken}: name another file"
+                f"the {option} {path} would be written over {taken}: name another file"
             )
     for path in paths.values():
         check_writable(path, force)
