@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 import pytest
+import typer
 
 import weft as house
+from weft.apps.cli import arguments
 from weft.apps.cli.arguments import names, parse, widths
 from weft.apps.cli.errors import CommandError, mistake_line, one_line
 from weft.apps.cli.fit import Fit
@@ -184,6 +186,18 @@ def test_a_mistake_is_one_printable_line_whatever_is_in_it() -> None:
     assert mistake_line(OSError(28, "No space left on device")) == (
         "weft: No space left on device"
     )
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, typer.Abort])
+def test_ctrl_c_while_words_are_parsed(
+    weft, monkeypatch: pytest.MonkeyPatch, raised: type[BaseException]
+) -> None:
+    def press(**_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(arguments, "Fit", press)
+    outcome = weft("fit", "digits")
+    assert (outcome.code, outcome.out, outcome.err) == (130, "", "weft: interrupted\n")
 
 
 def test_python_m_weft_is_the_command() -> None:

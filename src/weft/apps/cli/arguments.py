@@ -15,7 +15,7 @@ import typer
 import typer.core
 
 from weft.apps.cli.describe import Describe
-from weft.apps.cli.errors import CommandError
+from weft.apps.cli.errors import INTERRUPTED, CommandError
 from weft.apps.cli.evaluate import Evaluate
 from weft.apps.cli.fit import Fit
 from weft.apps.cli.predict import Predict
@@ -48,6 +48,10 @@ def parse(words: Sequence[str]) -> Request | None:
         asked = app(args=words, prog_name="weft", standalone_mode=False)
     except _UsageError as error:
         raise CommandError(_said(error)) from error
+    except typer.Abort as error:
+        raise KeyboardInterrupt from error
+    if asked == INTERRUPTED:  # typer turns Ctrl-C into this code, or into Abort
+        raise KeyboardInterrupt
     if isinstance(asked, Fit):
         return replace(asked, command=shlex.join(["weft", *words]))
     return asked if isinstance(asked, Request) else None
