@@ -62,7 +62,8 @@ class Column:
         True where there is no value.
     levels : tuple of str, int, float or bool
         Of a category: what the codes stand for. Of a boolean: the spellings of false
-        and true, empty where the values were booleans from the start.
+        and true, empty where the values were booleans from the start. Of dates that
+        were texts: the form in which they were written.
 
     Examples
     --------

@@ -64,6 +64,8 @@ class DateCode:
         Of the trends among them ("elapsed days", "year"), as numbers have them.
     indicator : bool
         Whether there is a feature for missing dates; the others are then 0.
+    form : str
+        How the dates were written, if they were texts.
     """
 
     tag: ClassVar[str] = "date"
@@ -74,6 +76,7 @@ class DateCode:
     indicator: bool
     missing: int
     levels: int
+    form: str = ""
 
     @property
     def kind(self) -> Kind:
@@ -101,7 +104,7 @@ class DateCode:
 
     def write(self, table: Table, out: NDArray[np.float32], remarks: Remarks) -> None:
         """Fill ``out``, of shape (rows, features), from the column."""
-        column = as_dates(table.column(self.name), table.source)
+        column = as_dates(table.column(self.name), table.source, self.form)
         note_missing(self.name, column.missing, self.indicator, remarks)
         here = ~column.missing
         out[:] = 0.0
@@ -133,14 +136,14 @@ class DateCode:
         return f"{counted(self.missing, 'missing value')}" if self.missing else ""
 
 
-def as_dates(column: Column, source: str) -> Column:
+def as_dates(column: Column, source: str, form: str = "") -> Column:
     """Return a column as dates; texts are taken if all of them are dates."""
     if column.kind == "date":
         return column
     if column.empty:
         none = np.full(column.rows, "NaT", dtype="datetime64[us]")
         return Column(column.name, "date", none, column.missing)
-    read = words.as_date(column) if column.kind == "category" else None
+    read = words.as_date(column, form) if column.kind == "category" else None
     if read is None:
         raise changed_kind(column, "date", source)
     return read[0]
@@ -176,4 +179,5 @@ def fit_date(column: Column) -> DateCode | Dropped:
         indicator=missing > 0,
         missing=missing,
         levels=levels,
+        form=str(column.levels[0]) if column.levels else "",
     )

@@ -11,7 +11,7 @@ import io
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from weft.tables import words
@@ -28,6 +28,8 @@ from weft.tables.sniff import (
     layout_of,
 )
 from weft.tables.table import Table
+
+_ZEROS_BEFORE = re.compile(r"0\d+")
 
 _SAMPLE = 1 << 18  # characters by which the layout is judged
 
@@ -61,12 +63,15 @@ class Reading:
     known : tuple of tuple of str
         Names that a table like this has had before: the first set of the right length
         names the columns of a file without a header.
+    date_forms : mapping of str to str
+        How the dates of some columns were written before.
     """
 
     header: bool | None = None
     columns: tuple[str, ...] = ()
     kinds: Mapping[str, Kind] | None = None
     known: tuple[tuple[str, ...], ...] = ()
+    date_forms: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_text(data: bytes, source: str, reading: Reading | None = None) -> Table:
@@ -115,8 +120,8 @@ def read_text(data: bytes, source: str, reading: Reading | None = None) -> Table
             _ragged(body, separator, len(names), lines_before, source)
             or f"{source} cannot be read: {' '.join(str(error).split())}"
         ) from error
-    columns, more = _columns(frame, names, reading.kinds or {}, source)
-    notes += more
+    columns, more = _columns(frame, names, reading, source)
+    notes += more + _lost_zeros(layout, columns, reading)
     return Table(tuple(columns), source, tuple(notes))
 
 
@@ -229,21 +234,36 @@ def _names(
 
 
 def _columns(
-    frame: Any, names: Sequence[str], kinds: Mapping[str, Kind], source: str
+    frame: Any, names: Sequence[str], reading: Reading, source: str
 ) -> tuple[list[Column], list[str]]:
     """Return the columns of an Arrow table, and what was noticed."""
+    kinds = reading.kinds or {}
     columns, notes = [], []
     for name in names:
         column = column_from_arrow(name, frame.column(name))
         if column.kind == "category":
             column = words.tidy(name, column.values, [str(v) for v in column.levels])
             if kinds.get(name) != "category":
-                column, note = words.understood(column)
+                column, note = words.understood(column, reading.date_forms.get(name))
                 notes += [note] if note else []
         if name in kinds:
             _hold_to_kind(column, kinds[name], source)
         columns.append(column)
     return columns, notes
+
+
+def _lost_zeros(
+    layout: Layout, columns: Sequence[Column], reading: Reading
+) -> list[str]:
+    """Note numbers that may be codes: a postcode 01234 is not the number 1234."""
+    cells = zip(*layout.body, strict=True)
+    return [
+        f"{column.name!r} was read as numbers: the zeros at their front, as in "
+        f"{found!r}, are not kept"
+        for column, below in zip(columns, cells, strict=False)
+        if column.kind == "number" and column.name not in (reading.kinds or {})
+        for found in [cell for cell in below if _ZEROS_BEFORE.fullmatch(cell)][:1]
+    ]
 
 
 def _hold_to_kind(column: Column, kind: Kind, source: str) -> None:

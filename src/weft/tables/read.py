@@ -114,8 +114,9 @@ def read_like(
 ) -> Table:
     """Read a table to which a schema is to be applied.
 
-    The schema settles what would otherwise be guessed: the kind of each column, whether
-    there is a header, and, if there is none, what the columns are called.
+    The schema settles what would otherwise be guessed: the kind of each column, in what
+    order day and month stand, whether there is a header, and, if there is none, what
+    the columns are called.
 
     Parameters
     ----------
@@ -137,7 +138,8 @@ def read_like(
     given = schema.given
     inputs = tuple(name for name in given if name != schema.target)
     known = (given, inputs, schema.columns)
-    return read_with(source, Reading(header, tuple(columns), schema.kinds, known))
+    reading = Reading(header, tuple(columns), schema.kinds, known, schema.date_forms)
+    return read_with(source, reading)
 
 
 def _near(path: Path, name: str) -> str:

@@ -196,6 +196,12 @@ class Schema:
         return {name: code.kind for code in self.codes for name in code.sources}
 
     @property
+    def date_forms(self) -> dict[str, str]:
+        """How the dates of each column were written, where they were texts."""
+        dates = [code for code in self.codes if isinstance(code, DateCode)]
+        return {code.name: code.form for code in dates if code.form}
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What was dropped, imputed or put together, one sentence per column."""
         return tuple(

@@ -286,7 +286,7 @@ def _loose(text: str) -> str:
 def _levels(column: Column) -> tuple[list[str], NDArray[np.intp]]:
     """Return the distinct values that occur as texts, and each row's place in them."""
     values, codes = np.unique(column.values, return_inverse=True)
-    if column.levels:
+    if column.kind in ("category", "boolean") and column.levels:
         return [label_text(column.levels[int(v)]) for v in values], codes
     return [label_text(value) for value in values.tolist()], codes
 

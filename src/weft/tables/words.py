@@ -13,8 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from weft.tables.column import Column, Label, category_column, number_column
+from weft.tables.errors import listing
 
-MISSING = frozenset(("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?"))
+MISSING = frozenset(
+    ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None", "?")
+)
 FALSE = frozenset(("false", "no"))
 TRUE = frozenset(("true", "yes"))
 
@@ -92,8 +95,14 @@ def tidy(name: str, codes: NDArray[np.int32], levels: Sequence[str]) -> Column:
     return category_column(name, moved[codes], kept)
 
 
-def understood(column: Column) -> tuple[Column, str | None]:
+def understood(column: Column, form: str | None = None) -> tuple[Column, str | None]:
     """Return a text column as booleans, numbers or dates if all of it reads so.
+
+    Parameters
+    ----------
+    column : Column
+    form : str, optional
+        How dates in this column were written before.
 
     Returns
     -------
@@ -113,7 +122,27 @@ def understood(column: Column) -> tuple[Column, str | None]:
     boolean = as_boolean(column)
     if boolean is not None:
         return boolean, None
-    return as_thousands(column) or as_date(column) or (column, None)
+    return (
+        as_thousands(column) or as_date(column, form) or (column, _near_numbers(column))
+    )
+
+
+def _near_numbers(column: Column) -> str | None:
+    """Return a note if a few texts alone keep a column from being numbers."""
+    texts = [str(level) for level in column.levels]
+    odd = [text for text in texts if not is_number(text)]
+    if 2 * len(odd) >= len(texts):
+        return None
+    if not odd:
+        example = next(text for text in texts if "," in text)
+        return (
+            f"{column.name!r} stays text: the comma in some numbers, as in {example!r}"
+        )
+    return (
+        f"{column.name!r} stays text: {len(texts) - len(odd):,} of its "
+        f"{len(texts):,} values are numbers, but {listing(odd, most=3)} "
+        f"{'is' if len(odd) == 1 else 'are'} none"
+    )
 
 
 def as_boolean(column: Column) -> Column | None:
@@ -144,33 +173,41 @@ def _two_spellings(levels: tuple[Label, ...]) -> tuple[Label, ...]:
     )
 
 
-def as_thousands(column: Column) -> tuple[Column, str] | None:
-    """Return texts such as ``1,234.5`` as numbers, or None if some are none."""
+def as_thousands(column: Column) -> tuple[Column, str | None] | None:
+    """Return texts such as ``1,234.5`` and ``+1e5`` as numbers, or None."""
     texts = [str(level) for level in column.levels]
-    if not texts or not all(THOUSANDS.fullmatch(text) for text in texts):
+    if not texts or not all(
+        THOUSANDS.fullmatch(text) or ("," not in text and is_number(text))
+        for text in texts
+    ):
         return None
     numbers = [float(text.replace(",", "")) for text in texts]
     values = np.array([*numbers, np.nan])[column.values]
     note = f"the commas in {column.name!r} were read as marks between thousands"
-    return number_column(column.name, values), note
+    parted = any("," in text for text in texts)
+    return number_column(column.name, values), note if parted else None
 
 
-def as_date(column: Column) -> tuple[Column, str | None] | None:
-    """Return a text column as dates, or None if it does not hold dates of one form."""
+def as_date(
+    column: Column, known: str | None = None
+) -> tuple[Column, str | None] | None:
+    """Return a text column as dates, or None if it does not hold dates of one form.
+
+    A form known from before goes first: what was day/month must not turn into
+    month/day because every day of a later table happens to be below 13.
+    """
     texts = [str(level) for level in column.levels]
     # Every form has a digit and two marks between its parts: most texts fail here.
     if not texts or not all(len(t) >= 8 and t[-1:].isalnum() for t in texts):
         return None
     if not any(c.isdigit() for c in texts[0]):
         return None
-    for form in DATE_FORMS:
+    for form in (known, *DATE_FORMS) if known else DATE_FORMS:
         dates = _dates(texts, form)
         if dates is not None:
-            note = _ambiguity(column.name, texts, form)
-            dates = np.append(dates, np.datetime64("NaT", "us"))
-            return Column(
-                column.name, "date", dates[column.values], column.missing
-            ), note
+            note = _ambiguity(column.name, texts, form, known)
+            dates = np.append(dates, np.datetime64("NaT", "us"))[column.values]
+            return Column(column.name, "date", dates, column.missing, (form,)), note
     return None
 
 
@@ -184,8 +221,13 @@ def _dates(texts: Sequence[str], form: str) -> NDArray[np.datetime64] | None:
     return np.array(found, dtype="datetime64[us]")
 
 
-def _ambiguity(name: str, texts: Sequence[str], form: str) -> str | None:
+def _ambiguity(
+    name: str, texts: Sequence[str], form: str, known: str | None
+) -> str | None:
     """Return a note if the day and the month could have been taken for each other."""
+    if known:
+        other = f"the dates in {name!r} are read as {form}, those learnt were {known}"
+        return None if form == known else other
     if not form.startswith(("%m/%d", "%m-%d")):
         return None
     other = form.replace("%m", "%?").replace("%d", "%m").replace("%?", "%d")
