@@ -252,6 +252,48 @@ def test_partial_fit_goes_on_with_the_optimizer():
         one.partial_fit(X[:2], [0, 7])
 
 
+def test_the_first_part_must_say_all_classes():
+    X, y = _iris()
+    with pytest.raises(ValueError, match="classes= is needed in the first call"):
+        weft.MLPClassifier((5,)).partial_fit(X, y)
+
+
+@pytest.mark.parametrize("fraction", [0, 1, 2, -0.1])
+def test_a_validation_fraction_is_a_fraction(fraction):
+    X, y = _iris()
+    net = weft.MLPClassifier(early_stopping=True, validation_fraction=fraction)
+    with pytest.raises(ValueError, match="validation_fraction="):
+        net.fit(X, y)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_warm_start_goes_on_with_lbfgs():
+    """It has no state but the weights, and must not begin with new ones."""
+    X, y = _iris()
+    net = weft.MLPClassifier(
+        (5,), solver="lbfgs", max_iter=10, warm_start=True, random_state=0
+    )
+    first = net.fit(X, y).loss_
+    assert net.set_params(max_iter=1).fit(X, y).loss_ <= first
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("early", [False, True])
+def test_a_loaded_model_knows_its_figures_and_can_be_fitted_further(tmp_path, early):
+    X, y = _iris()
+    net = weft.MLPClassifier((5,), max_iter=40, early_stopping=early, random_state=0)
+    net.fit(X, y).save(tmp_path / "net.weft")
+    loaded = weft.load(tmp_path / "net.weft")
+    assert sorted(vars(loaded)) == sorted(vars(net))
+    for name in ("loss_", "best_loss_", "loss_curve_", "t_", "n_iter_"):
+        assert getattr(loaded, name) == getattr(net, name)
+    assert loaded.validation_scores_ == net.validation_scores_
+    assert loaded.best_validation_score_ == net.best_validation_score_
+    before = net.coefs_[0].copy()
+    loaded.set_params(early_stopping=False).partial_fit(X, y)
+    assert 0 < np.abs(loaded.coefs_[0] - before).max() < 0.05
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_warm_start_goes_on():
     X, y = _iris()

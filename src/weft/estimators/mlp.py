@@ -2,8 +2,9 @@
 
 Parameters, attributes and their meaning are scikit-learn's. What differs: gradients are
 right for several outputs with every solver, log-probabilities of confident networks are
-finite, a warm start and `partial_fit` go on with the optimizer's state, and the hidden
-units are those that weft has, one for all layers or one for each. The type of X decides
+finite, a warm start and `partial_fit` go on with the optimizer's state (of a loaded
+model, with the weights alone), and the hidden units are those that weft has, one for
+all layers or one for each. The type of X decides
 in which type is computed: float64 in, float64 throughout.
 """
 
@@ -45,6 +46,14 @@ Array = NDArray[Any]
 
 _SOLVERS = ("adam", "sgd", "lbfgs")
 _SCHEDULES = ("constant", "invscaling", "adaptive")
+_FIGURES = (
+    "loss_",
+    "best_loss_",
+    "loss_curve_",
+    "validation_scores_",
+    "best_validation_score_",
+    "t_",
+)
 _HALF_LOG_2PI = 0.5 * float(np.log(2 * np.pi))
 
 
@@ -154,6 +163,7 @@ class _MLP(
                 batch_size=self._batch(len(inside[0])),
                 penalties=[nn.L2(self.alpha, per_row=True)],
                 seed=seed,
+                params=None if first or self._state else self.params_,
                 resume=self._state,
                 shuffle=self.shuffle,
                 callbacks=self._callbacks(),
@@ -284,6 +294,10 @@ class _MLP(
         for name, low in (("max_iter", 1), ("n_iter_no_change", 1), ("alpha", 0)):
             if getattr(self, name) < low:
                 raise SettingError(f"{name}={getattr(self, name)}: at least {low}")
+        if self.early_stopping and not 0 < self.validation_fraction < 1:
+            raise SettingError(
+                f"validation_fraction={self.validation_fraction}: above 0 and below 1"
+            )
         if isinstance(self.batch_size, str):
             if self.batch_size != "auto":
                 raise SettingError(
@@ -392,7 +406,9 @@ class _MLP(
             "feature_names": None if names is None else list(names),
             "classes": self._labels(),
             "history": fitted.history_to_json(self.history_),
-            "loss_curve": self.loss_curve_,
+            "figures": fitted.settings_to_json(
+                {name: getattr(self, name) for name in _FIGURES}
+            ),
             "fit": asdict(self.fit_),
         }
         modelfile.write(path, tensors, metadata, force)
@@ -432,7 +448,8 @@ class _MLP(
         made.intercepts_ = _named(made.params_, "b")
         made.n_layers_ = len(made.coefs_) + 1
         made.history_ = fitted.history_from_json(metadata["history"])
-        made.loss_curve_ = list(metadata["loss_curve"])
+        for name, value in fitted.settings_from_json(metadata["figures"]).items():
+            setattr(made, name, list(value) if isinstance(value, tuple) else value)
         made.fit_ = FitSummary(**metadata["fit"])
         made.n_iter_ = made.fit_.epochs
         made._state = None
@@ -576,6 +593,11 @@ class MLPClassifier(ClassifierMixin, _MLP):  # type: ignore[misc]
         -------
         self
         """
+        if classes is None and not hasattr(self, "classes_"):
+            raise SettingError(
+                "classes= is needed in the first call to partial_fit: later rows may "
+                "be of classes that these do not show"
+            )
         return self._partial_fit(X, y, sample_weight, classes)
 
     def _targets(self, y: Any, first: bool, classes: Any) -> Array:
