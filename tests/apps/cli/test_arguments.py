@@ -150,7 +150,7 @@ def test_the_version(weft) -> None:
         (["describe"], "missing argument 'MODEL' (see weft describe --help)"),
         (["--nonsense"], "no such option: --nonsense (see weft --help)"),
     ],
-    ids=" ".join,
+    ids=str,
 )
 def test_mistaken_words_are_one_line(weft, words: list[str], said: str) -> None:
     outcome = weft(*words)
@@ -168,7 +168,7 @@ def test_mistaken_words_are_one_line(weft, words: list[str], said: str) -> None:
         (["--validation", "-0.1"], "--validation -0.1: give a share of the rows"),
         (["--plot", "a.gif"], "--plot a.gif: its name must end in .png, .svg or .pdf"),
     ],
-    ids=" ".join,
+    ids=str,
 )
 def test_settings_are_checked_before_the_table_is_looked_for(
     weft, words: list[str], said: str

@@ -42,9 +42,9 @@ def checked(
     from weft.estimators.modelfile import check_writable
 
     given = {option: path for option, path in outputs.items() if path is not None}
-    for option, path in given.items():
-        if not path:
-            raise CommandError(f"the name of the {option} to write is empty")
+    if "" in given.values():
+        nameless = next(option for option, path in given.items() if not path)
+        raise CommandError(f"the name of the {nameless} to write is empty")
     paths = {option: Path(path) for option, path in given.items()}
     seen = {_place(path): f"the {what}" for what, path in (inputs or {}).items()}
     for option, path in paths.items():

@@ -79,7 +79,8 @@ class Terminal:
 
     def figures(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Say a table of numbers: names to the left, and the first number counts."""
-        sides: list[Side] = ["left"] + ["right"] * (len(header) - 1)
+        numbers: list[Side] = ["right"] * (len(header) - 1)
+        sides: list[Side] = ["left", *numbers]
         self._table(header, rows, sides, ["", "bold", *[""] * (len(header) - 2)])
 
     def listing(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
