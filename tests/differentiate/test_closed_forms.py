@@ -200,7 +200,7 @@ def test_gradients_keep_the_type_of_their_node():
         (lambda v, k: weft.jvp(v, {v: np.ones(2)}), ShapeError, "tangent of v"),
         (lambda v, k: weft.jvp(v, {k: 1}), GraphError, "no node of floats"),
         (lambda v, k: weft.jvp(v, {"v": 1}), GraphError, "no node of floats"),
-        (lambda v, k: weft.vmap(v, {}), ShapeError, "0 different leading lengths"),
+        (lambda v, k: weft.vmap(v, {}), GraphError, "nothing is stacked: give a dict"),
         (lambda v, k: weft.vmap(v, {v: np.ones(3)}), ShapeError, "stack of v"),
         (lambda v, k: weft.hvp(weft.sum(v), [v], [1.0, 2.0]), GraphError, "tree like"),
         (lambda v, k: weft.backprop(v, v, {v: np.ones(3)}), ShapeError, "scalar"),
@@ -392,3 +392,42 @@ def test_functions_can_be_checked_as_they_stand():
     check_grads(
         cost, rng.normal(size=(3, 4)), rng.normal(size=4), rng.normal(size=(5, 3))
     )
+
+
+# At a kink, and at the first step ---------------------------------------------------
+
+
+@pytest.mark.parametrize(("side", "slope"), [("left", 0), ("right", 1)])
+def test_matrices_and_products_take_the_side_that_is_asked_for(side, slope):
+    x = weft.input("x", (2,), "float64")
+    y = weft.relu(x)
+    at = {x: [0.0, 3.0]}
+    matrix = weft.evaluate(weft.jacobian(y, x, kink=side), at)
+    np.testing.assert_array_equal(matrix, np.diag([slope, 1]))
+    cost = weft.sum(y * y)
+    expected = np.diag([2 * slope, 2])
+    np.testing.assert_array_equal(
+        weft.evaluate(weft.hessian(cost, x, kink=side), at), expected
+    )
+    np.testing.assert_array_equal(
+        weft.evaluate(weft.hvp(cost, x, [1.0, 1.0], kink=side), at), expected.sum(1)
+    )
+
+
+def test_the_direction_of_a_product_is_never_broadcast():
+    x = weft.input("x", ("n", 3))
+    with pytest.raises(ShapeError, match="the direction of x"):
+        weft.hvp(weft.sum(x * x), x, np.ones(3, np.float32))
+
+
+def test_a_jacobian_is_of_a_node():
+    with pytest.raises(GraphError, match="3 is no node and cannot be derived"):
+        weft.jacobian(3, weft.input("x", ()))
+
+
+def test_the_first_factor_of_a_gradient_stands_alone():
+    x = weft.input("x", ())
+    y = weft.input("y", ())
+    assert weft.text(weft.grad(weft.tanh(x), x)) == "(1 - tanh(x)**2)"
+    assert weft.grad(x * y, x) is y
+    assert weft.jvp(weft.exp(x), {x: weft.constant(1.0)}) is weft.exp(x)

@@ -80,4 +80,4 @@ def test_from_call_to_number_in_about_six_functions():
         "ops.arithmetic.<lambda>",  # the NumPy meaning of square
     ]
     assert np.isclose(value, 1 - np.tanh(0.5) ** 2)
-    assert weft.text(gradient) == "(1 * (1 - tanh(x)**2))"
+    assert weft.text(gradient) == "(1 - tanh(x)**2)"

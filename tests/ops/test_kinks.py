@@ -24,6 +24,7 @@ RELU = {
     "clip": lambda x: weft.clip(x, 0, INF),
     "clip-open": lambda x: weft.clip(x, 0),
     "clip-none": lambda x: weft.clip(x, 0, None),
+    "clip-numpy": lambda x: weft.clip(x, 0, np.float32(INF)),
     "mask": lambda x: x * (x > 0),
     "mask-from": lambda x: x * (x >= 0),
     "mask-turned": lambda x: (x > 0) * x,
@@ -183,3 +184,25 @@ def test_whole_numbers_have_no_kinks_and_keep_their_type(dtype):
         assert np.array_equal(value, [0, 0, 3])
     for node in (abs(k), weft.maximum(k, -k), weft.where(k > 0, k, -k)):
         assert np.array_equal(weft.evaluate(node, {k: at}), [2, 0, 3])
+
+
+@pytest.mark.parametrize("mode", ["grad", "jvp"])
+@pytest.mark.parametrize(
+    ("function", "left", "right"),
+    [
+        (lambda x: weft.leaky_relu(x, 0.25), 0.25, 1),
+        (lambda x: weft.leaky_relu(x, -1), -1, 1),
+        (lambda x: weft.elu(x, 2.0), 2, 1),
+        (lambda x: weft.hard_tanh(x + 1), 1, 0),
+        (lambda x: weft.hard_tanh(x - 1), 0, 1),
+    ],
+)
+def test_the_rectifiers_family_has_both_slopes_at_its_kink(function, left, right, mode):
+    x = weft.input("x", (), "float64")
+    y = function(x)
+    for side, slope in (("left", left), ("right", right)):
+        if mode == "grad":
+            node = weft.grad(y, x, kink=side)
+        else:
+            node = weft.jvp(y, {x: 1.0}, kink=side)
+        assert weft.evaluate(node, {x: 0.0}) == slope

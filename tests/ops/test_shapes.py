@@ -244,3 +244,11 @@ def test_gradients_of_a_product_are_the_slides():
     dH, dW = weft.vjp(H @ W, [H, W], G)
     assert dH is G @ W.T
     assert dW is H.T @ G
+
+
+def test_stacking_takes_numbers_beside_nodes():
+    x = weft.input("x", (), "float64")
+    stacked = weft.stack([x, 2.0])
+    assert stacked.dtype == "float64"
+    assert weft.evaluate(stacked, {x: 1.0}).tolist() == [1.0, 2.0]
+    assert weft.stack([1.0, 2.0]).tolist() == [1.0, 2.0]

@@ -8,7 +8,7 @@ identity: products, not copies of the graph.
 from collections.abc import Mapping
 from typing import Any
 
-from weft.differentiate.reverse import grad, vjp
+from weft.differentiate.reverse import check_floats, grad, of_like_shape, vjp
 from weft.graph.dim import Size, product
 from weft.graph.errors import GraphError, ShapeError
 from weft.graph.leaf import constant, input
@@ -49,6 +49,10 @@ def vmap(outputs: Any, stacked: Mapping[Node, Any]) -> Any:
     >>> weft.vmap(weft.sum(x * w), {x: rows}).shape
     ('n',)
     """
+    if not stacked:
+        raise GraphError(
+            f"nothing is stacked: give a dict from leaves to their stacks{place()}"
+        )
     mapped = {x: _stack(x, given) for x, given in stacked.items()}
     lengths = {node.shape[0] for node in mapped.values()}
     if len(lengths) != 1:
@@ -90,13 +94,15 @@ def _repeat(out: Node, length: Size) -> Node:
     return node
 
 
-def jacobian(y: Node, x: Any) -> Any:
+def jacobian(y: Node, x: Any, kink: str = "left") -> Any:
     """Return the matrix of derivatives of `y` with respect to `x`, as graph.
 
     Parameters
     ----------
     y : Node
     x : Node or tree of Node
+    kink : {"left", "right"}
+        Which one-sided derivative to take where an op has two.
 
     Returns
     -------
@@ -106,8 +112,8 @@ def jacobian(y: Node, x: Any) -> Any:
 
     Raises
     ------
-    ShapeError
-        If the number of elements of `y` is a product of symbols.
+    GraphError, ShapeError
+        If `y` is no node of floats, or its number of elements is a product of symbols.
 
     Examples
     --------
@@ -116,20 +122,23 @@ def jacobian(y: Node, x: Any) -> Any:
     >>> weft.jacobian(x * x, x).shape
     (2, 2)
     """
+    check_floats([y], "derived")
     ct = input("cotangent", y.shape, y.dtype)
     count = product(y.shape)
     basis = reshape(one_hot(arange(count), count, y.dtype), (count, *y.shape))
-    rows = vmap(vjp(y, x, ct), {ct: basis})
+    rows = vmap(vjp(y, x, ct, kink), {ct: basis})
     return tree_map(lambda row: reshape(row, (*y.shape, *row.shape[1:])), rows)
 
 
-def hessian(cost: Node, wrt: Any) -> Any:
+def hessian(cost: Node, wrt: Any, kink: str = "left") -> Any:
     """Return the matrix of second derivatives of a scalar, as graph.
 
     Parameters
     ----------
     cost : Node of shape ()
     wrt : Node or tree of Node
+    kink : {"left", "right"}
+        As in `jacobian`, in both derivatives.
 
     Returns
     -------
@@ -143,10 +152,10 @@ def hessian(cost: Node, wrt: Any) -> Any:
     >>> weft.hessian(weft.sum(x * x), x).shape
     (3, 3)
     """
-    return tree_map(lambda g: jacobian(g, wrt), grad(cost, wrt))
+    return tree_map(lambda g: jacobian(g, wrt, kink), grad(cost, wrt, kink))
 
 
-def hvp(cost: Node, wrt: Any, v: Any) -> Any:
+def hvp(cost: Node, wrt: Any, v: Any, kink: str = "left") -> Any:
     """Return the Hessian of a scalar times `v`, without the Hessian, as graph.
 
     ``H v = grad((grad f)' v)`` (slide "Hessian-vector products").
@@ -156,11 +165,18 @@ def hvp(cost: Node, wrt: Any, v: Any) -> Any:
     cost : Node of shape ()
     wrt : Node or tree of Node
     v : tree like `wrt`
-        Nodes or arrays.
+        Nodes or arrays of the shapes of `wrt`.
+    kink : {"left", "right"}
+        As in `jacobian`, in both derivatives.
 
     Returns
     -------
     Node or tree like `wrt`
+
+    Raises
+    ------
+    GraphError, ShapeError
+        If `v` is no tree like `wrt`, or a part of it has another shape or type.
 
     Examples
     --------
@@ -170,7 +186,7 @@ def hvp(cost: Node, wrt: Any, v: Any) -> Any:
     >>> weft.evaluate(h, {x: [5.0, 6.0]})
     array([2., 0.], dtype=float32)
     """
-    gradients, structure = flatten(grad(cost, wrt))
+    gradients, structure = flatten(grad(cost, wrt, kink))
     if isinstance(wrt, Node):
         directions = [v]
     else:
@@ -178,10 +194,10 @@ def hvp(cost: Node, wrt: Any, v: Any) -> Any:
         if given != structure:
             raise GraphError(f"v must be a tree like wrt{place()}")
     products = [
-        sum(g * (d if isinstance(d, Node) else constant(d, g.dtype)))
-        for g, d in zip(gradients, directions, strict=True)
+        sum(g * of_like_shape("direction", x, d))
+        for x, g, d in zip(flatten(wrt)[0], gradients, directions, strict=True)
     ]
     total = products[0]
     for part in products[1:]:
         total = total + part
-    return grad(total, wrt)
+    return grad(total, wrt, kink)

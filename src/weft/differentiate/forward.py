@@ -8,10 +8,9 @@ derivative, whatever the number of outputs.
 from collections.abc import Mapping
 from typing import Any
 
-from weft.differentiate.reverse import carries, check_kink, derivative_of
+from weft.differentiate.reverse import carries, check_kink, derivative_of, of_like_shape
 from weft.graph.dtype import is_float
-from weft.graph.errors import GraphError, ShapeError
-from weft.graph.leaf import constant
+from weft.graph.errors import GraphError
 from weft.graph.node import Node, describe
 from weft.graph.origin import derived_from, place
 from weft.graph.tree import flatten, tree_map
@@ -45,7 +44,7 @@ def jvp(outputs: Any, tangents: Mapping[Node, Any], kink: str = "left") -> Any:
     >>> import weft
     >>> x = weft.input("x", ())
     >>> print(weft.text(weft.jvp(weft.exp(x), {x: weft.constant(1.0)})))
-    (1 * exp(x))
+    exp(x)
     """
     check_kink(kink)
     outs, _ = flatten(outputs)
@@ -68,10 +67,4 @@ def _tangent(x: Any, given: Any) -> Node:
     if not isinstance(x, Node) or not is_float(x.dtype):
         what = describe(x) if isinstance(x, Node) else repr(x)
         raise GraphError(f"{what} has no tangent: it is no node of floats{place()}")
-    tangent = given if isinstance(given, Node) else constant(given, x.dtype)
-    if tangent.shape != x.shape or tangent.dtype != x.dtype:
-        raise ShapeError(
-            f"the tangent of {describe(x)} must have its shape and type, not "
-            f"{tangent.dtype}{list(tangent.shape)}{place()}"
-        )
-    return tangent
+    return of_like_shape("tangent", x, given)

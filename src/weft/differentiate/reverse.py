@@ -123,11 +123,11 @@ def vjp(outputs: Any, wrt: Any, cotangents: Any, kink: str = "left") -> Any:
     if shape_of_outputs != shape_of_cts:
         raise GraphError(f"cotangents must be a tree like the outputs{place()}")
     check_kink(kink)
-    _check(outs, "derived")
-    _check(targets, "differentiated for")
+    check_floats(outs, "derived")
+    check_floats(targets, "differentiated for")
     seeds: dict[Node, Node] = {}
     for out, given in zip(outs, cts, strict=True):
-        ct = _cotangent(out, given)
+        ct = of_like_shape("cotangent", out, given)
         seeds[out] = seeds[out] + ct if out in seeds else ct
     order = topological(outs)
     needed = reached_from(order, targets, carries)
@@ -170,7 +170,7 @@ def grad(cost: Node, wrt: Any, kink: str = "left") -> Any:
     >>> import weft
     >>> x = weft.input("x", ())
     >>> print(weft.text(weft.grad(weft.tanh(x), x)))
-    (1 * (1 - tanh(x)**2))
+    (1 - tanh(x)**2)
     """
     if not isinstance(cost, Node):
         raise GraphError(f"the cost is no node: {cost!r}{place()}")
@@ -182,7 +182,8 @@ def grad(cost: Node, wrt: Any, kink: str = "left") -> Any:
     return vjp(cost, wrt, constant(1, cost.dtype), kink)
 
 
-def _check(nodes: Sequence[Any], role: str) -> None:
+def check_floats(nodes: Sequence[Any], role: str) -> None:
+    """Raise GraphError unless all are nodes of floats; `role` ends the sentence."""
     for node in nodes:
         if not isinstance(node, Node):
             raise GraphError(f"{node!r} is no node and cannot be {role}{place()}")
@@ -192,11 +193,18 @@ def _check(nodes: Sequence[Any], role: str) -> None:
             )
 
 
-def _cotangent(out: Node, given: Any) -> Node:
-    ct = given if isinstance(given, Node) else constant(given, out.dtype)
-    if ct.shape != out.shape or ct.dtype != out.dtype:
+def of_like_shape(role: str, node: Node, given: Any) -> Node:
+    """Return `given` as a node of the shape and type of `node`.
+
+    Raises
+    ------
+    ShapeError
+        If it is not; `role` says what it is of `node`, such as its cotangent.
+    """
+    found = given if isinstance(given, Node) else constant(given, node.dtype)
+    if found.shape != node.shape or found.dtype != node.dtype:
         raise ShapeError(
-            f"the cotangent of {describe(out)} must have its shape and type, not "
-            f"{ct.dtype}{list(ct.shape)}{place()}"
+            f"the {role} of {describe(node)} must have its shape and type, not "
+            f"{found.dtype}{list(found.shape)}{place()}"
         )
-    return ct
+    return found

@@ -374,11 +374,16 @@ def clip(x: Value, low: Value = None, high: Value = None) -> Value:
     >>> weft.clip(weft.constant([-2.0, 0.5, 2.0]), -1, 1).numpy()
     array([-1. ,  0.5,  1. ], dtype=float32)
     """
-    if low is not None and not (isinstance(low, float) and low == -np.inf):
+    if not _is_open(low, -np.inf):
         x = maximum(x, low)
-    if high is not None and not (isinstance(high, float) and high == np.inf):
+    if not _is_open(high, np.inf):
         x = minimum(x, high)
     return x
+
+
+def _is_open(bound: Value, infinity: float) -> bool:
+    """Tell whether `bound` is None or the number `infinity`."""
+    return not isinstance(bound, (Node, np.ndarray)) and bound in (None, infinity)
 
 
 def stop_gradient(x: Value) -> Value:

@@ -28,7 +28,7 @@ import numpy as np
 from weft.graph.dim import Dim, Shape
 from weft.graph.errors import GraphError
 from weft.graph.json import register
-from weft.graph.leaf import constant
+from weft.graph.leaf import CONSTANT, constant
 from weft.graph.node import DType, Node, Params, intern
 from weft.ops.broadcast import common_dtype, elementwise_shape
 from weft.ops.sample import Cases, Domain, domain_cases
@@ -320,7 +320,7 @@ def _from_partials(partials: Sequence[Any]) -> Derivative:
         if factor.dtype == np.bool_:
             # Not t * mask: where the mask is off, an infinite t must give 0.
             return OPS["where"](factor, t, 0)
-        return t * factor
+        return factor if _is_one(t) and factor.shape == () else t * factor
 
     def vjp(i: int, ct: Value, out: Value, inputs: Any, params: Params) -> Value:
         scaled_ct = scaled(i, ct, out, inputs, params)
@@ -335,6 +335,16 @@ def _from_partials(partials: Sequence[Any]) -> Derivative:
         return total(parts, out)
 
     return Derivative(vjp, jvp)
+
+
+def _is_one(t: Value) -> bool:
+    """Tell whether `t` is the scalar constant 1, with which `grad` begins."""
+    return (
+        isinstance(t, Node)
+        and t.op is CONSTANT
+        and t.shape == ()
+        and bool(t.params["value"] == 1)
+    )
 
 
 def total(parts: Sequence[Value], out: Value) -> Value | None:

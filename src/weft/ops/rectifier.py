@@ -11,7 +11,6 @@ import numpy as np
 
 from weft.ops.arithmetic import clip, minimum
 from weft.ops.broadcast import float_rule
-from weft.ops.logic import where
 from weft.ops.record import OPS, Facts, Op, Value, elementwise
 from weft.ops.sample import reals
 from weft.ops.special import erf, expm1, sigmoid
@@ -55,7 +54,8 @@ def leaky_relu(x: Value, alpha: Value = 0.01) -> Value:
     >>> weft.leaky_relu(weft.constant([-2.0, 3.0]), 0.5).numpy()
     array([-1.,  3.], dtype=float32)
     """
-    return where(x > 0, x, alpha * x)
+    # Written with the two one-sided parts, each of which has the slope asked for at 0.
+    return relu(x) + alpha * minimum(x, 0)
 
 
 def elu(x: Value, alpha: Value = 1.0) -> Value:
@@ -76,8 +76,8 @@ def elu(x: Value, alpha: Value = 1.0) -> Value:
     >>> weft.elu(weft.constant([-100.0, 3.0])).numpy()
     array([-1.,  3.], dtype=float32)
     """
-    # The branch not taken must not overflow: its slope would be 0 * inf.
-    return where(x > 0, x, alpha * expm1(minimum(x, 0)))
+    # The exponential of what is above 0 must not overflow: its slope is 0 there.
+    return relu(x) + alpha * expm1(minimum(x, 0))
 
 
 def gelu(x: Value) -> Value:

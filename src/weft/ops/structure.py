@@ -572,4 +572,9 @@ def stack(values: Any, axis: int = 0) -> Value:
     """
     if isinstance(values, Node):
         raise ShapeError("stacking takes a list of at least one value")
-    return concatenate([expand_dims(v, axis) for v in values], axis)
+    parts: Sequence[Value] = list(values)
+    if any(isinstance(v, Node) for v in parts):
+        parts = as_nodes(parts)
+    else:
+        parts = [np.asarray(v) for v in parts]
+    return concatenate([expand_dims(v, axis) for v in parts], axis)
