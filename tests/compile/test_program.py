@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import weft
+from weft.compile.interpret import Tape
 from weft.graph.errors import FeedError, GraphError, ShapeError
 
 
@@ -216,3 +217,26 @@ def test_threads_may_be_limited():
     x = weft.input("x", (3, 3), "float64")
     program = weft.compile([x], x @ x, threads=1)
     np.testing.assert_array_equal(program(np.eye(3)), np.eye(3))
+
+
+def test_an_output_is_not_the_state_itself():
+    w = weft.parameter("w", (2,), "float64")
+    program = weft.compile([], [w, w + 1, (w + 1)[::-1]], {w: w + 1}, {w: np.zeros(2)})
+    for output in program():
+        output[:] = 99
+    assert program.state[w].tolist() == [1, 1]
+    still = weft.compile([], w, state={w: np.zeros(2)})
+    still()[:] = 99
+    assert still.state[w].tolist() == [0, 0]
+
+
+def test_what_a_tape_remembers_is_replaced_and_never_changed():
+    # Another thread may be looking something up in it.
+    x = weft.input("x", ("n",))
+    tape = Tape([2 * x], [x])
+    for n in range(20):
+        before = tape._params
+        copy = dict(before)
+        tape.run({x: np.ones(n, np.float32)}, {"n": n})
+        assert before == copy
+        assert len(tape._params) <= 8

@@ -111,9 +111,9 @@ class Tape:
         params = self._params.get(key)
         if params is None:
             params = [resolved(node.params, bindings) for node in self._nodes]
-            if len(self._params) >= _REMEMBERED:
-                self._params.pop(next(iter(self._params)))
-            self._params[key] = params
+            # Replaced and not changed: several threads may run one tape at a time.
+            kept = list(self._params.items())[1 - _REMEMBERED :]
+            self._params = {**dict(kept), key: params}
         return params
 
 

@@ -53,7 +53,9 @@ class ReferenceProgram(Program):
         fed = self._fitted(arrays)
         with self._limit(), self._lock:
             outputs = self._step(fed, self._bindings(fed))
-        return unflatten(self._plan.structure, [np.asarray(v) for v in outputs])
+            held = list(self._state.values())
+            owned = [_owned(value, held) for value in outputs]
+        return unflatten(self._plan.structure, owned)
 
     def run(
         self, arrays: Sequence[Any], order: Any = None, batch_size: int | None = None
@@ -147,10 +149,10 @@ def _stacked(node: Node, values: Sequence[Any]) -> Array:
     return np.stack(values)
 
 
-def _owned(value: Any, fed: Sequence[Array]) -> Array:
-    """Return `value` as an array that nobody outside can change."""
+def _owned(value: Any, others: Sequence[Array]) -> Array:
+    """Return `value` as an array that shares no memory with `others`."""
     array = np.asarray(value)
-    foreign = array.base is not None or any(array is a for a in fed)
+    foreign = array.base is not None or any(array is a for a in others)
     return array.copy() if foreign else array
 
 
