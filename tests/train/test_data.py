@@ -71,6 +71,9 @@ def test_inputs_that_cannot_be_used(X, words):
         ([0, 0, 0], "at least one"),
         ([1, np.nan, 1], "not a finite number"),
         (["a", "b", "c"], "not a finite number"),
+        ([1e-60, 1e-60, 1e-60], "add up to 0 in float32: divide them by their mean"),
+        ([1e38, 2e38, 3e38], "add up to inf in float32"),
+        ([1e39, 1, 1], "add up to inf in float32"),
     ],
 )
 def test_weights_that_cannot_be_used(weight, words):

@@ -77,7 +77,7 @@ def as_weight(given: Any, count: int, dtype: DType) -> Array:
     Raises
     ------
     DataError
-        If they are not one nonnegative number per row, or all 0.
+        If they are not one nonnegative number per row, or add up to 0 or to infinity.
     """
     weight = np.asarray(given)
     if weight.shape != (count,):
@@ -90,7 +90,15 @@ def as_weight(given: Any, count: int, dtype: DType) -> Array:
         raise DataError(
             "sample weights cannot be negative, and at least one must be above 0"
         )
-    return weight.astype(dtype)
+    with np.errstate(over="ignore"):
+        found = weight.astype(dtype)
+        total = found.sum()
+    if not 0 < total < np.inf:
+        raise DataError(
+            f"the sample weights, of {weight.min():g} to {weight.max():g}, add up to "
+            f"{total:g} in {dtype}: divide them by their mean"
+        )
+    return found
 
 
 def as_rows(
