@@ -240,3 +240,13 @@ def test_what_a_tape_remembers_is_replaced_and_never_changed():
         tape.run({x: np.ones(n, np.float32)}, {"n": n})
         assert before == copy
         assert len(tape._params) <= 8
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [("int32", 2**40), ("int32", -(2**40)), ("int64", np.uint64(2**63))],
+)
+def test_integers_that_do_not_fit_are_not_wrapped(dtype, value):
+    i = weft.input("i", (), dtype)
+    with pytest.raises(FeedError, match=f"which {dtype} cannot hold"):
+        weft.evaluate(i + 1, {i: value})

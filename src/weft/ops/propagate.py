@@ -46,7 +46,8 @@ def fitted(node: Node, value: Any) -> Array:
     Raises
     ------
     FeedError
-        If that would lose more than precision: text, or floats for integers.
+        If that would lose more than precision: text, floats for integers, or
+        integers beyond the type's range.
 
     Examples
     --------
@@ -67,6 +68,13 @@ def fitted(node: Node, value: Any) -> Array:
         raise FeedError(
             f"{describe(node)} was fed {array.dtype}: convert it to {node.dtype} first"
         )
+    if node.dtype.kind == "i" and array.dtype.kind in "iu" and array.size:
+        info = np.iinfo(node.dtype)
+        if array.min() < info.min or array.max() > info.max:
+            raise FeedError(
+                f"{describe(node)} was fed {array.min()} to {array.max()}, which "
+                f"{node.dtype} cannot hold: feed smaller numbers"
+            )
     return array.astype(node.dtype)
 
 
