@@ -245,3 +245,9 @@ def test_clipping_leaves_a_gradient_of_zero():
 def test_impossible_settings_are_refused(make):
     with pytest.raises(train.FitError, match="give"):
         make()
+
+
+def test_gradients_whose_squares_overflow_are_clipped_and_not_lost():
+    grads = [weft.constant([3e25, 4e25])]
+    (clipped,) = train.clip_by_norm(grads, weft.constant(1.0, "float64"))
+    np.testing.assert_allclose(clipped.numpy(), [0.6, 0.8], rtol=1e-6)

@@ -481,7 +481,9 @@ def clip_by_norm(grads: Tree, bound: Node) -> Tree:
     found, structure = flatten(grads)
     total = None
     for g in found:
-        square = arithmetic.cast(reduce.sum(arithmetic.square(g)), "float64")
+        # In float64: squares of exploding gradients overflow float32, and then the
+        # scale would be 0.
+        square = reduce.sum(arithmetic.square(arithmetic.cast(g, "float64")))
         total = square if total is None else total + square
     if total is None:
         return grads
