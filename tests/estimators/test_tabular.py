@@ -283,3 +283,15 @@ def test_mnist_by_the_command_of_the_guide(data_folder, tmp_path):
     found = json.loads(tested.stdout)["metrics"]
     print(f"MNIST: {found}")
     assert 1 - found["accuracy"] <= 0.018
+
+
+def test_rows_of_weight_zero_do_not_set_the_scale_of_the_target() -> None:
+    X = np.random.default_rng(0).normal(size=(120, 2))
+    y = X[:, 0].copy()
+    weight = np.repeat([0.0, 1.0], 60)
+    outlying = np.where(weight > 0, y, 1000.0)
+    model = weft.TabularRegressor(hidden=(4,), epochs=1)
+    model.fit(X, outlying, sample_weight=weight)
+    counting = y[weight > 0]
+    assert model.target_.mean == pytest.approx(counting.mean())
+    assert model.target_.scale == pytest.approx(counting.std())

@@ -81,7 +81,7 @@ class _Tabular(BaseEstimator, ABC):  # type: ignore[misc]
     # What the two differ in -----------------------------------------------------------
 
     @abstractmethod
-    def _fit_target(self, y: Column) -> Any:
+    def _fit_target(self, y: Column, weight: Array | None) -> Any:
         """Return the record of the target's kind, fitted to `y`."""
 
     @abstractmethod
@@ -141,7 +141,7 @@ class _Tabular(BaseEstimator, ABC):  # type: ignore[misc]
             )
         check_finite(table)  # before rows are chosen, so that they are named rightly
         weight = row_weights(sample_weight, table.rows)
-        target = self._fit_target(column)
+        target = self._fit_target(column, weight)
         codes = target.encode(column)
         if validation_data is not None:
             outside = as_table(validation_data[0])
@@ -412,7 +412,7 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
     ['low', 'high']
     """
 
-    def _fit_target(self, y: Column) -> ClassTarget:
+    def _fit_target(self, y: Column, weight: Array | None) -> ClassTarget:
         return ClassTarget.fit(y)
 
     def _classes(self, encoded: Array) -> Array | None:
@@ -505,8 +505,9 @@ class TabularRegressor(RegressorMixin, _Tabular):  # type: ignore[misc]
     True
     """
 
-    def _fit_target(self, y: Column) -> RealTarget:
-        return RealTarget.fit(y)
+    def _fit_target(self, y: Column, weight: Array | None) -> RealTarget:
+        # A row that does not count must not set the scale of those that do.
+        return RealTarget.fit(y if weight is None else y.take(weight > 0))
 
     def _classes(self, encoded: Array) -> Array | None:
         return None
