@@ -306,7 +306,7 @@ def _conclude(
         )
         warnings.warn(message, DivergenceWarning, stacklevel=3)
     else:
-        message = monitor.message or f"all {epochs} epochs are done"
+        message = monitor.message or _all_done(epochs)
         if stopped == "interrupted":
             message = f"interrupted after {epochs} epochs"
         # Without validation rows the present parameters are the result, and the epoch
@@ -325,6 +325,10 @@ def _conclude(
         dispersion=_dispersion(task.network, evaluator, params, judged),
         state=state,
     )
+
+
+def _all_done(epochs: int) -> str:
+    return "the one epoch is done" if epochs == 1 else f"all {epochs} epochs are done"
 
 
 def _dispersion(
