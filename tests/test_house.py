@@ -102,6 +102,15 @@ def test_the_package_is_typed_and_comes_from_this_checkout() -> None:
     assert (PACKAGE / "py.typed").is_file()
 
 
+def test_what_weft_offers_is_its_own() -> None:
+    offered = {name for name in dir(weft) if not name.startswith("_")}
+    assert {"input", "grad", "nn", "TabularClassifier"} <= offered
+    for name in offered:
+        value = getattr(weft, name)
+        module = getattr(value, "__module__", None) or getattr(value, "__name__", "")
+        assert module.startswith("weft") or name in {"DTYPES", "OPS"}, name
+
+
 def test_importing_weft_loads_nothing_heavy() -> None:
     code = "import json, sys, weft; print(json.dumps(sorted(sys.modules)))"
     outcome = subprocess.run(

@@ -9,8 +9,8 @@ in `weft.train`, and whoever has a table begins with `weft.TabularClassifier`,
 What is heavy to import (scikit-learn above all) is loaded when it is first used.
 """
 
-from importlib import import_module
-from typing import Any
+from importlib import import_module as _import_module
+from typing import Any as _Any
 
 from weft.compile import *  # noqa: F403
 from weft.differentiate import *  # noqa: F403
@@ -31,14 +31,14 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:
     if name == "__version__":
         from importlib.metadata import version  # slow to import, seldom asked for
 
         return version("weft")
     if name not in _LAZY:
         raise AttributeError(f"module 'weft' has no attribute {name!r}")
-    module = import_module(_LAZY[name])
+    module = _import_module(_LAZY[name])
     return module if _LAZY[name] == f"weft.{name}" else getattr(module, name)
 
 

@@ -219,6 +219,15 @@ def test_a_unit_of_ones_own_is_written_as_a_graph(function, dtype):
     assert nn.to_data(again) == data and again.bias == nn.Constant(0.1)
 
 
+def test_a_unit_of_ones_own_prints_what_it_computes():
+    unit = nn.Unit(lambda z: z * weft.tanh(z), bias=nn.Constant(0.1))
+    assert repr(unit) == "Unit(lambda z: (z * tanh(z)), bias=Constant(0.1))"
+    assert repr(nn.from_data(nn.to_data(unit))) == repr(unit)
+    twice = nn.Unit(lambda z: weft.exp(z) + weft.sin(weft.exp(z)))
+    assert repr(twice) == "Unit(lambda z: (a + sin(a)), where a = exp(z))"
+    assert repr(nn.Unit(weft.softmax)).startswith("Unit(<function softmax")
+
+
 def test_what_is_no_function_of_one_number_cannot_be_written():
     other = weft.parameter("other", (), "float64")
     for function in (

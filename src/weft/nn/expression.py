@@ -16,6 +16,7 @@ from weft.graph.json import from_json, to_json
 from weft.graph.leaf import CONSTANT, INPUT, constant
 from weft.graph.leaf import input as make_input
 from weft.graph.node import Node
+from weft.graph.text import text
 from weft.graph.walk import leaves, rebuild
 from weft.nn.description import DescriptionError
 from weft.ops.record import Op, as_nodes
@@ -37,9 +38,19 @@ class Expression:
     >>> twice = expression_of(lambda z: 2 * weft.tanh(z))
     >>> twice(weft.constant([0.0, 100.0])).numpy()
     array([0., 2.], dtype=float32)
+    >>> twice
+    lambda z: (2 * tanh(z))
     """
 
     graph: str
+
+    def __repr__(self) -> str:
+        try:
+            *shared, value = text(from_json(self.graph)).splitlines()
+        except WeftError:  # damaged, and about to be refused
+            return f"Expression({self.graph!r})"
+        where = f", where {', '.join(shared)}" if shared else ""
+        return f"lambda z: {value}{where}"
 
     def __call__(self, z: Node) -> Node:
         """Apply the expression to each element of `z`."""

@@ -5,7 +5,7 @@ See sections 6.3.2 and 6.3.3 of the book and the slides on hidden units.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self, final
 
 from weft.graph.errors import ShapeError
@@ -259,6 +259,14 @@ class Unit(HiddenUnit):
             )
         checked: Node = node
         return checked
+
+    def __repr__(self) -> str:
+        # By what the function builds: its own repr would be an address.
+        try:
+            shown = replace(self, function=expression_of(self.function))
+        except DescriptionError:
+            shown = self
+        return Description.__repr__(shown)
 
     def to_fields(self) -> dict[str, Any]:
         """Return the fields as plain data, the function as its graph."""
