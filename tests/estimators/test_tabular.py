@@ -290,8 +290,24 @@ def test_rows_of_weight_zero_do_not_set_the_scale_of_the_target() -> None:
     y = X[:, 0].copy()
     weight = np.repeat([0.0, 1.0], 60)
     outlying = np.where(weight > 0, y, 1000.0)
-    model = weft.TabularRegressor(hidden=(4,), epochs=1)
+    model = weft.TabularRegressor(hidden=(4,), epochs=1, validation_fraction=0)
     model.fit(X, outlying, sample_weight=weight)
     counting = y[weight > 0]
     assert model.target_.mean == pytest.approx(counting.mean())
     assert model.target_.scale == pytest.approx(counting.std())
+
+
+def test_what_is_learnt_of_the_target_comes_from_the_rows_fitted_to() -> None:
+    frame, price = _frame(200)
+    model = weft.TabularRegressor(hidden=(4,), epochs=1, random_state=5)
+    model.fit(frame, price)
+    rows, _ = split(200, 0.1, 5)
+    assert model.target_.mean == pytest.approx(price[rows].mean(), rel=1e-12)
+    assert model.target_.mean != pytest.approx(price.mean(), rel=1e-6)
+
+
+def test_any_random_state_of_scikit_learn_will_do() -> None:
+    frame, price = _frame(60)
+    for state in (None, np.random.RandomState(0), np.int64(3)):
+        model = weft.TabularRegressor(hidden=(4,), epochs=1, random_state=state)
+        assert np.isfinite(model.fit(frame, price).predict(frame)).all()

@@ -16,6 +16,7 @@ from typing import Any, Self, final
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from weft import nn, train
@@ -62,7 +63,7 @@ class _Tabular(BaseEstimator, ABC):  # type: ignore[misc]
         patience: int | None = None,
         validation_fraction: float = 0.1,
         encoding: Encoding | None = None,
-        random_state: int = 0,
+        random_state: Any = 0,
         engine: str = "auto",
     ) -> None:
         self.hidden = hidden
@@ -81,12 +82,15 @@ class _Tabular(BaseEstimator, ABC):  # type: ignore[misc]
     # What the two differ in -----------------------------------------------------------
 
     @abstractmethod
-    def _fit_target(self, y: Column, weight: Array | None) -> Any:
-        """Return the record of the target's kind, fitted to `y`."""
+    def _classes(self, y: Column) -> Array | None:
+        """Return the codes to split in proportion by; None where there are none.
+
+        Raises TableError if `y` cannot be learnt, by its rows in the whole table.
+        """
 
     @abstractmethod
-    def _classes(self, encoded: Array) -> Array | None:
-        """Return what to split in proportion by, or None."""
+    def _fit_target(self, y: Column, rows: Array) -> Any:
+        """Return the record of the target's kind, fitted to some rows of `y`."""
 
     @abstractmethod
     def _output(self, target: Any) -> nn.OutputUnit:
@@ -141,32 +145,30 @@ class _Tabular(BaseEstimator, ABC):  # type: ignore[misc]
             )
         check_finite(table)  # before rows are chosen, so that they are named rightly
         weight = row_weights(sample_weight, table.rows)
-        target = self._fit_target(column, weight)
-        codes = target.encode(column)
+        seed = self._seed()
+        rows, held = self._parts(column, seed, validation_data is not None)
+        # What is learnt of table and target comes from the rows fitted to, no others.
+        counted = rows if weight is None else rows[weight[rows] > 0]
+        target = self._fit_target(column, counted)
+        schema = Schema.fit(table.take(rows), encoding=self.encoding)
+        outside, y_outside = table.take(held), column.take(held)
         if validation_data is not None:
             outside = as_table(validation_data[0])
-            y_outside = target.encode(as_column(validation_data[1], column.name))
-            rows, held = np.arange(table.rows), None
-        else:
-            rows, held = self._parts(codes)
-            outside, y_outside = table.take(held), codes[held]
-        inside, y_inside = table.take(rows), codes[rows]
-        schema = Schema.fit(inside, encoding=self.encoding)
-        x_inside, x_outside = schema.encode(inside), schema.encode(outside)
+            y_outside = as_column(validation_data[1], column.name)
+        validation = [schema.encode(outside), target.encode(y_outside)]
+        if weight is not None and validation_data is None:
+            validation.append(weight[held])
         network = nn.mlp(
             list(self.hidden), self.unit, self._output(target), dropout=self.dropout
         )
-        batch, epochs, patience = self._length(len(x_inside))
+        batch, epochs, patience = self._length(len(rows))
         validated = outside.rows > 0
-        validation: tuple[Array, ...] = (x_outside, y_outside)
-        if weight is not None and held is not None:
-            validation += (weight[held],)
         # known before the first epoch, so that callbacks can tell what was understood
         self.schema_, self.target_, self.network_ = schema, target, network
         fit = train.fit(
             network,
-            x_inside,
-            y_inside,
+            schema.encode(table.take(rows)),
+            target.encode(column.take(rows)),
             optimizer=train.AdamW(self.learning_rate, decay=self.weight_decay),
             schedule=train.Cosine(warmup=0.05),
             epochs=epochs,
@@ -174,7 +176,7 @@ class _Tabular(BaseEstimator, ABC):  # type: ignore[misc]
             sample_weight=None if weight is None else weight[rows],
             validation=validation if validated else None,
             early_stopping=train.EarlyStopping(patience) if validated else None,
-            seed=self.random_state,
+            seed=seed,
             callbacks=callbacks,
             engine=self.engine,
         )
@@ -182,19 +184,23 @@ class _Tabular(BaseEstimator, ABC):  # type: ignore[misc]
         self.dispersion_ = fit.dispersion
         self.history_ = fit.history
         self.notes_ = (*table.notes, *schema.notes)
-        self.fit_ = FitSummary.of(fit, len(x_inside), outside.rows, batch)
+        self.fit_ = FitSummary.of(fit, len(rows), outside.rows, batch)
         self._set_names()
         return self
 
-    def _parts(self, codes: Array) -> tuple[Array, Array]:
+    def _seed(self) -> int:
+        """Return the seed that `random_state` stands for."""
+        given = self.random_state
+        if isinstance(given, int | np.integer) and given >= 0:
+            return int(given)
+        return int(check_random_state(given).randint(np.iinfo(np.int32).max))
+
+    def _parts(self, y: Column, seed: int, validated: bool) -> tuple[Array, Array]:
         """Return the rows to fit to and those that decide when to stop."""
-        rows = len(codes)
-        if not self.validation_fraction:
-            return np.arange(rows), np.arange(0)
-        # The split has a seed of its own, apart from that of weights and order.
-        part = split(
-            rows, self.validation_fraction, self.random_state, self._classes(codes)
-        )
+        classes = self._classes(y)
+        if validated or not self.validation_fraction:
+            return np.arange(y.rows), np.arange(0)
+        part = split(y.rows, self.validation_fraction, seed, classes)
         return part.train, part.held
 
     def _length(self, rows: int) -> tuple[int, int, int]:
@@ -390,8 +396,8 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
         The part of the rows that decides when to stop; 0 for none.
     encoding : weft.tables.Encoding, optional
         How columns become numbers.
-    random_state : int
-        The same seed gives the same bits.
+    random_state : int, RandomState or None
+        The same number gives the same bits; None another fit every time.
     engine : str
         As in `weft.compile`.
 
@@ -412,11 +418,12 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
     ['low', 'high']
     """
 
-    def _fit_target(self, y: Column, weight: Array | None) -> ClassTarget:
-        return ClassTarget.fit(y)
+    def _classes(self, y: Column) -> Array | None:
+        return ClassTarget.fit(y).encode(y)
 
-    def _classes(self, encoded: Array) -> Array | None:
-        return encoded
+    def _fit_target(self, y: Column, rows: Array) -> ClassTarget:
+        # Of all rows: a class must have its code though all its rows were held out.
+        return ClassTarget.fit(y)
 
     def _output(self, target: Any) -> nn.OutputUnit:
         return nn.Categorical(len(target.labels))
@@ -505,12 +512,12 @@ class TabularRegressor(RegressorMixin, _Tabular):  # type: ignore[misc]
     True
     """
 
-    def _fit_target(self, y: Column, weight: Array | None) -> RealTarget:
-        # A row that does not count must not set the scale of those that do.
-        return RealTarget.fit(y if weight is None else y.take(weight > 0))
-
-    def _classes(self, encoded: Array) -> Array | None:
+    def _classes(self, y: Column) -> Array | None:
+        RealTarget.fit(y)
         return None
+
+    def _fit_target(self, y: Column, rows: Array) -> RealTarget:
+        return RealTarget.fit(y.take(rows))
 
     def _output(self, target: Any) -> nn.OutputUnit:
         return nn.Gaussian()
