@@ -432,3 +432,12 @@ def test_what_is_not_fitted_says_so(tmp_path):
         weft.MLPRegressor().predict([[0.0]])
     with pytest.raises(NotFittedError):
         weft.MLPRegressor().save(tmp_path / "x.weft")
+
+
+def test_a_cost_that_is_no_number_is_an_error():
+    X, y = load_diabetes(return_X_y=True)
+    net = weft.MLPRegressor(solver="sgd", learning_rate_init=1e6, random_state=0)
+    with pytest.raises(ValueError, match="Try a smaller learning rate") as caught:
+        net.fit(X, y)
+    assert isinstance(caught.value, WeftError)
+    assert not hasattr(net, "params_")

@@ -103,6 +103,11 @@ class _MLP(
         Returns
         -------
         self
+
+        Raises
+        ------
+        weft.train.FitError
+            If the cost or a parameter stops being a finite number.
         """
         return self._fit(X, y, sample_weight, incremental=False)
 
@@ -152,7 +157,8 @@ class _MLP(
         )
         inside, outside = self._held_out(X, targets, sample_weight, rng)
         with warnings.catch_warnings():
-            warnings.simplefilter("error", train.DivergenceWarning)
+            # What diverges is an error here, as it is in scikit-learn.
+            warnings.simplefilter("ignore", train.DivergenceWarning)
             fit = train.fit(
                 network,
                 inside[0],
@@ -171,6 +177,8 @@ class _MLP(
                 engine=self.engine,
                 **self._method(incremental),
             )
+        if fit.stopped == "diverged":
+            raise train.FitError(fit.message)
         self._keep(fit, len(inside[0]), 0 if outside is None else len(outside[0]))
         if fit.stopped == "epochs" and not incremental:
             warnings.warn(
