@@ -6,6 +6,7 @@ file more than before, not even a part of one.
 
 import gzip
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -264,7 +265,11 @@ DAMAGE = {
         lambda data: _flipped(data, 1),
         "is damaged: its checksum",
     ),
-    "a bit of the header": (lambda data: _flipped(data, 0.05), "is damaged: its chec"),
+    # Whether the header can still be read depends on which of its bytes was hit.
+    "a bit of the header": (
+        lambda data: _flipped(data, 0.05),
+        "is (damaged: its checksum|a damaged model file)",
+    ),
     "empty": (lambda _: b"", "is empty, no model file"),
     "a text": (lambda _: b"hello, world", "is no model file"),
 }
@@ -279,7 +284,7 @@ def test_models_that_are_damaged_or_none(
     Path("m.weft").write_bytes(damage((models / "people.weft").read_bytes()))
     words = () if command == "describe" else (people_csv,)
     words += ("-o", "p.csv") if command == "predict" else ()
-    assert refused(command, "m.weft", *words).startswith(f"m.weft {said}")
+    assert re.match(f"m.weft {said}", refused(command, "m.weft", *words))
 
 
 def test_a_model_of_a_newer_version(
