@@ -311,3 +311,22 @@ def test_any_random_state_of_scikit_learn_will_do() -> None:
     for state in (None, np.random.RandomState(0), np.int64(3)):
         model = weft.TabularRegressor(hidden=(4,), epochs=1, random_state=state)
         assert np.isfinite(model.fit(frame, price).predict(frame)).all()
+
+
+def test_what_is_not_fitted_says_so():
+    for model in (weft.TabularClassifier(), weft.TabularRegressor()):
+        for ask in (model.predict, model.predict_dist):
+            with pytest.raises(NotFittedError):
+                ask({"x": [1.0]})
+        with pytest.raises(NotFittedError):
+            model.evaluate({"x": [1.0]}, [1.0])
+
+
+def test_one_hidden_layer_may_be_given_as_its_width():
+    X, y = {"x": np.arange(40.0)}, np.arange(40.0)
+    one, same = (
+        weft.TabularRegressor(hidden=hidden, epochs=1).fit(X, y) for hidden in (8, [8])
+    )
+    assert one.network_ == same.network_
+    with pytest.raises(weft.WeftError, match="batch_size is 0"):
+        weft.TabularRegressor(batch_size=0).fit(X, y)

@@ -53,7 +53,7 @@ class _Tabular(BaseEstimator, ABC):  # type: ignore[misc]
     def __init__(
         self,
         *,
-        hidden: Sequence[int] = (256, 256),
+        hidden: int | Sequence[int] = (256, 256),
         unit: Any = "relu",
         dropout: float = 0.2,
         learning_rate: float = 2e-3,
@@ -159,7 +159,7 @@ class _Tabular(BaseEstimator, ABC):  # type: ignore[misc]
         if weight is not None and validation_data is None:
             validation.append(weight[held])
         network = nn.mlp(
-            list(self.hidden), self.unit, self._output(target), dropout=self.dropout
+            self.hidden, self.unit, self._output(target), dropout=self.dropout
         )
         batch, epochs, patience = self._length(len(rows))
         validated = outside.rows > 0
@@ -206,8 +206,10 @@ class _Tabular(BaseEstimator, ABC):  # type: ignore[misc]
     def _length(self, rows: int) -> tuple[int, int, int]:
         """Return batch size, epochs and patience for a number of rows."""
         fitting = 2 ** round(np.log2(max(rows / 40, 1)))
-        batch = self.batch_size or int(np.clip(fitting, _LEAST_BATCH, _MOST_BATCH))
-        steps = -(-rows // batch)
+        batch = self.batch_size
+        if batch is None:
+            batch = int(np.clip(fitting, _LEAST_BATCH, _MOST_BATCH))
+        steps = -(-rows // max(batch, 1))  # a batch of 0 is refused by the fit
         least, most = -(-_LEAST_STEPS // steps), _MOST_STEPS // steps
         epochs = self.epochs
         if epochs is None:
@@ -380,8 +382,8 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
 
     Parameters
     ----------
-    hidden : sequence of int
-        Widths of the hidden layers.
+    hidden : int or sequence of int
+        Widths of the hidden layers; none for a linear model.
     unit : str, weft.nn unit or callable
         The hidden unit.
     dropout : float
@@ -439,7 +441,8 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
         -------
         ndarray, shape (rows,)
         """
-        labels: Array = self.target_.decode(self._raw(X).argmax(axis=1))
+        codes = self._raw(X).argmax(axis=1)
+        labels: Array = self.target_.decode(codes)
         return labels
 
     def predict_log_proba(self, X: Any) -> Array:
@@ -483,6 +486,7 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
         -------
         dict
         """
+        check_is_fitted(self, "params_")
         codes = self.target_.encode(as_column(y, self.target_.name))
         return metrics.classification(codes, self.predict_log_proba(X))
 
@@ -569,6 +573,7 @@ class TabularRegressor(RegressorMixin, _Tabular):  # type: ignore[misc]
         -------
         dict
         """
+        check_is_fitted(self, "params_")
         values = self.target_.values(as_column(y, self.target_.name))
         found = self.predict_dist(X)
         return metrics.regression(values, found.mean(), found.log_prob(values))
