@@ -35,6 +35,7 @@ from weft.apps.cli.arguments import app, parse
 from weft.graph import json as graph_json
 from weft.nn import description
 from weft.ops import OPS
+from weft.tables.words import DATE_FORMS, MISSING
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted(
@@ -413,6 +414,13 @@ def test_the_defaults_of_fit_are_those_in_the_guide() -> None:
             assert f"[default: {known[long]}]" in param.help
         elif isinstance(param.default, int | float) and param.default is not False:
             assert stated[long] == f"{param.default:g}"
+
+
+def test_the_words_for_a_gap_are_those_in_the_guide() -> None:
+    text = (ROOT / "docs/guide/tables.md").read_text(encoding="utf-8")
+    stated = re.findall(r"`([^`\n]+)`", text)
+    assert {word for word in MISSING if word} - set(stated) == set()
+    assert f"{len(DATE_FORMS)} forms" in text
 
 
 def test_the_documents_speak_of_the_project_alone() -> None:
