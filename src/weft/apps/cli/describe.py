@@ -34,14 +34,13 @@ class Describe(Request):
 def _data(estimator: Any) -> dict[str, Any]:
     """What a machine is told of a model."""
     about = estimator.describe()
-    parts = about.pop("rows")
     return {
         "task": about.pop("task"),
-        "rows": sum(parts.values()),
+        "rows": sum(about.pop("rows").values()),
         "metrics": {},
         "seconds": about.pop("seconds"),
-        "rows_fitted": parts["train"],
-        "rows_validation": parts["validation"],
+        "rows_fitted": about.pop("train_rows"),
+        "rows_validation": about.pop("validation_rows"),
         **about,
     }
 
