@@ -330,3 +330,16 @@ def test_one_hidden_layer_may_be_given_as_its_width():
     assert one.network_ == same.network_
     with pytest.raises(weft.WeftError, match="batch_size is 0"):
         weft.TabularRegressor(batch_size=0).fit(X, y)
+
+
+def test_a_fit_that_fails_leaves_nothing_half_fitted() -> None:
+    class Failing(Callback):
+        def on_epoch_end(self, epoch):
+            raise RuntimeError("stop")
+
+    frame, price = _frame(60)
+    model = weft.TabularRegressor(hidden=(4,), epochs=2).fit(frame, price)
+    with pytest.raises(RuntimeError):
+        model.fit(frame[["size"]], price, callbacks=[Failing()])
+    with pytest.raises(NotFittedError):
+        model.predict(frame)

@@ -110,3 +110,30 @@ def test_length_is_proportional_to_the_graph(graph):
         written = write(graph.output)
         assert len(written) < 100 * len(order)
         assert written == write(graph.output)
+
+
+@pytest.mark.parametrize(
+    ("build", "expected"),
+    [
+        (lambda a, b, c: a.T @ (b * c), r"{a}^{\top} \left(b \cdot c\right)"),
+        (lambda a, b, c: (a.T @ b) * c, r"\left({a}^{\top} b\right) \cdot c"),
+        (lambda a, b, c: (b + c) / (b * c), r"\frac{b + c}{b \cdot c}"),
+        (lambda a, b, c: weft.square(-b), r"{\left(-b\right)}^2"),
+        (
+            lambda a, b, c: (b + c) * (b - c),
+            r"\left(b + c\right) \cdot \left(b - c\right)",
+        ),
+        (lambda a, b, c: weft.exp(b + c), "e^{b + c}"),
+        (lambda a, b, c: weft.sum(b) * weft.sum(c), None),
+    ],
+)
+def test_latex_keeps_the_parentheses_that_are_needed(build, expected):
+    a, b, c = (weft.input(name, (4, 4)) for name in "abc")
+    written = weft.latex(build(a, b, c))
+    expected = expected or r"\left(\sum b\right) \cdot \left(\sum c\right)"
+    assert written == expected
+
+
+def test_a_sign_under_a_power_is_in_parentheses():
+    assert weft.text(weft.square(-x)) == "(-x)**2"
+    assert weft.text(weft.power(-x, 3)) == "((-x) ** 3)"

@@ -163,7 +163,9 @@ class _Tabular(BaseEstimator, ABC):  # type: ignore[misc]
         )
         batch, epochs, patience = self._length(len(rows))
         validated = outside.rows > 0
-        # known before the first epoch, so that callbacks can tell what was understood
+        # What an earlier fit learnt does not go with what this one has understood,
+        # which is known before the first epoch so that callbacks can tell of it.
+        self.__dict__.pop("params_", None)
         self.schema_, self.target_, self.network_ = schema, target, network
         fit = train.fit(
             network,

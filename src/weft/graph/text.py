@@ -6,6 +6,7 @@ the length of the text is proportional to the size of the graph and not to the n
 its paths or to the square of its depth.
 """
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from itertools import chain, count
@@ -83,10 +84,11 @@ def _write(nodes: Any, latex: bool) -> str:
             body = _fill(node, [written[i] for i in node.inputs], template, latex)
             if uses[node] > 1 or (uses[node] and len(body) > _LONG):
                 name = next(names)
-                lines.append(f"{name} = {body}")
+                lines.append(f"{name} = {_bare(body) if latex else body}")
                 body = name
         written[node] = body
-    lines += [written[output] for output in outputs]
+    bodies = [written[output] for output in outputs]
+    lines += map(_bare, bodies) if latex else bodies
     return " \\\\\n".join(lines) if latex else "\n".join(lines)
 
 
@@ -117,6 +119,12 @@ def _number(value: Any, latex: bool) -> str:
 
 def _fill(node: Node, inputs: list[str], template: str, latex: bool) -> str:
     if template:
+        if latex:
+            delimited = {int(slot) for slot in _DELIMITED.findall(template)}
+            inputs = [_bare(x) if i in delimited else x for i, x in enumerate(inputs)]
+        elif "**" in template and inputs[0].startswith("-"):
+            # A sign binds less tightly than a power.
+            inputs = [f"({inputs[0]})", *inputs[1:]]
         return template.format(*inputs, **node.params)
     arguments = list(inputs)
     for name, value in node.params.items():
@@ -126,6 +134,26 @@ def _fill(node: Node, inputs: list[str], template: str, latex: bool) -> str:
     if not latex:
         return f"{node.op.name}({joined})"
     return f"{_roman(node.op.name)}({joined})"
+
+
+# Slots of a template that need no parentheses of their own: what stands there is
+# already inside parentheses, a fraction, a root or an exponent.
+_DELIMITED = re.compile(
+    r"(?:\\left\(|\\frac\{\{|\}\}\{\{|\\sqrt\{\{|\^\{\{)\{(\d)\}(?=\\right\)|\}\})"
+)
+_PARENTHESIS = re.compile(r"\\left\(|\\right\)")
+
+
+def _bare(body: str) -> str:
+    """Return LaTeX without the parentheses that enclose all of it, if some do."""
+    if not (body.startswith(r"\left(") and body.endswith(r"\right)")):
+        return body
+    depth = 0
+    for sign in _PARENTHESIS.finditer(body):
+        depth += 1 if sign.group() == r"\left(" else -1
+        if depth == 0 and sign.end() < len(body):
+            return body  # the first one closes before the end
+    return body[len(r"\left(") : -len(r"\right)")]
 
 
 def _roman(name: str) -> str:

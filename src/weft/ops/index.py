@@ -493,7 +493,7 @@ _argmax: Op = explicit(
         Case("first", (rng.normal(size=(3,)),), {"axis": 0}),
         Case("tie", (np.array([1.0, 1.0]),), {"axis": 0}),
     ],
-    latex=r"\operatorname{{argmax}} {0}",
+    latex=r"\operatorname{{argmax}}\left({0}\right)",
     doc="The position of the largest value; the first of equals.",
 )
 
@@ -522,7 +522,7 @@ _argsort: Op = explicit(
         Case("ties", (np.array([1.0, 0.0, 1.0, 0.0]),), {"axis": 0}),
         Case("empty", (rng.normal(size=(0, 3)),), {"axis": 0}),
     ],
-    latex=r"\operatorname{{argsort}} {0}",
+    latex=r"\operatorname{{argsort}}\left({0}\right)",
     doc="The positions that put the values in ascending order; stable.",
 )
 

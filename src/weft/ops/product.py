@@ -58,7 +58,7 @@ _matmul: Op = linear(
         Case("inner-empty", (rng.normal(size=(2, 0)), rng.normal(size=(0, 2)))),
         Case("size-1", (rng.normal(size=(1, 1)), rng.normal(size=(1, 1)))),
     ],
-    latex="{0} {1}",
+    latex=r"\left({0} {1}\right)",
     text="({0} @ {1})",
     facts=Facts(associative=True),
     doc="The matrix product over the last two axes; leading axes broadcast.",

@@ -102,7 +102,7 @@ _sum: Op = linear(
         *_cases()(rng),
         Case("of-none", (rng.normal(size=(0, 3)),), {"axis": (0,), "keepdims": False}),
     ],
-    latex=r"\sum {0}",
+    latex=r"\left(\sum {0}\right)",
     doc="The sum over some axes; 0 over none.",
 )
 
@@ -146,7 +146,7 @@ _size: Op = explicit(
         Case("one", (rng.normal(size=(2, 3)),), {"axis": (1,)}),
         Case("none", (rng.normal(size=(0, 3)),), {"axis": (0,)}),
     ],
-    latex=r"\left|{0}\right|",
+    latex=r"\operatorname{{size}}\left({0}\right)",
     doc="The number of elements along some axes.",
 )
 
@@ -232,7 +232,7 @@ def _extreme(name: str, forward: Any) -> Op:
         ),
         batch=_batch(name),
         cases=_cases(),
-        latex=rf"\{name} {{0}}",
+        latex=rf"\{name}\left({{0}}\right)",
         facts=Facts(monotone=True),
         doc=f"The {name}imum over some axes.",
     )
@@ -333,7 +333,7 @@ _prod: Op = explicit(
             {"axis": (1,), "keepdims": False},
         ),
     ],
-    latex=r"\prod {0}",
+    latex=r"\left(\prod {0}\right)",
     doc="The product over some axes; 1 over none.",
 )
 
@@ -385,7 +385,7 @@ _cumsum: Op = linear(
         Case("back", (rng.normal(size=(3, 2)),), {"axis": 0, "reverse": True}),
         Case("empty", (rng.normal(size=(0, 2)),), {"axis": 0, "reverse": False}),
     ],
-    latex=r"\operatorname{{cumsum}} {0}",
+    latex=r"\operatorname{{cumsum}}\left({0}\right)",
     doc="The sum of all elements up to each one.",
 )
 
@@ -445,7 +445,7 @@ _logsumexp: Op = explicit(
     ),
     batch=_batch("logsumexp"),
     cases=_cases(),
-    latex=r"\log\sum e^{{{0}}}",
+    latex=r"\left(\log\sum e^{{{0}}}\right)",
     facts=Facts(monotone=True),
     doc="The logarithm of the sum of exponentials, without overflow.",
 )

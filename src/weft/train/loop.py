@@ -136,6 +136,7 @@ def fit(
     >>> evaluator.distribution(fitted.params, X).mode()
     array([0, 1, 1, 0])
     """
+    _check_kinds(optimizer, schedule, early_stopping, callbacks)
     kind = as_dtype(dtype)
     if not is_float(kind):
         raise FitError(f"a network computes in float32 or float64, not in {kind}")
@@ -341,6 +342,26 @@ def _dispersion(
 
 
 # Checks ---------------------------------------------------------------------------
+
+
+def _check_kinds(
+    optimizer: Any, schedule: Any, early_stopping: Any, callbacks: Any
+) -> None:
+    """Raise FitError if a setting is not the kind of object it has to be."""
+    wanted: list[tuple[str, Any, tuple[type, ...], str]] = [
+        ("optimizer", optimizer, (Optimizer, LBFGS), "train.Adam(0.001)"),
+        ("schedule", schedule, (Schedule,), "train.Cosine()"),
+        ("early_stopping", early_stopping, (EarlyStopping,), "train.EarlyStopping(10)"),
+    ]
+    for name, given, kinds, example in wanted:
+        if given is not None and not isinstance(given, kinds):
+            raise FitError(f"{name} is {given!r}: give an object such as {example}")
+    for callback in _several(callbacks):
+        if not isinstance(callback, Callback):
+            raise FitError(
+                f"{callback!r} is no callback: give a list of objects such as "
+                "train.ProgressBar(), of classes derived from train.Callback"
+            )
 
 
 def _several(given: Any) -> tuple[Any, ...]:

@@ -48,7 +48,7 @@ class State:
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Fit:
     """A fitted network.
 
@@ -91,3 +91,9 @@ class Fit:
     seconds: float
     dispersion: np.ndarray[Any, Any] | None
     state: State
+
+    def __repr__(self) -> str:
+        return (
+            f"Fit({self.network!r}: {self.message}, {len(self.history)} epochs, best "
+            f"{self.best_epoch}, {self.seconds:.1f} s)"
+        )

@@ -239,7 +239,8 @@ def _notes(learnt: Learnt) -> list[report.Note]:
     notes += [report.Note("warning", f"{said}.") for said in learnt.warnings]
     for line in learnt.estimator.schema_.summary():
         if line.note:
-            kind = "imputed" if line.width else "dropped"
+            gone = not line.width or "dropped" in line.note
+            kind = "dropped" if gone else "imputed" if line.missing else "information"
             notes.append(report.Note(kind, f"{line.name}: {line.note}."))
     notes += [report.Note("information", f"{said}.") for said in learnt.question.notes]
     return notes
