@@ -6,7 +6,8 @@ any of them back from a model file.
 """
 
 from weft.estimators.loading import load
-from weft.estimators.mlp import MLPClassifier, MLPRegressor
+from weft.estimators.mlp_classifier import MLPClassifier
+from weft.estimators.mlp_regressor import MLPRegressor
 from weft.estimators.modelfile import ModelFileError
 from weft.estimators.tabular import TabularClassifier, TabularRegressor
 

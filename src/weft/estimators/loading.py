@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from weft.estimators import modelfile
-from weft.estimators.mlp import MLPClassifier, MLPRegressor
+from weft.estimators.mlp_classifier import MLPClassifier
+from weft.estimators.mlp_regressor import MLPRegressor
 from weft.estimators.modelfile import ModelFileError
 from weft.estimators.tabular import TabularClassifier, TabularRegressor
 from weft.graph.errors import WeftError

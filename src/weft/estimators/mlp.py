@@ -1,11 +1,11 @@
-"""scikit-learn's multilayer perceptrons, on weft's engine: change one import.
+"""What scikit-learn's two multilayer perceptrons share, on weft's engine.
 
 Parameters, attributes and their meaning are scikit-learn's. What differs: gradients are
 right for several outputs with every solver, log-probabilities of confident networks are
 finite, a warm start and `partial_fit` go on with the optimizer's state (of a loaded
 model, with the weights alone), and the hidden units are those that weft has, one for
-all layers or one for each. The type of X decides
-in which type is computed: float64 in, float64 throughout.
+all layers or one for each. The type of X decides in which type is computed: float64 in,
+float64 throughout.
 """
 
 import warnings
@@ -21,13 +21,11 @@ from sklearn.base import (
     BaseEstimator,
     ClassifierMixin,
     ClassNamePrefixFeaturesOutMixin,
-    RegressorMixin,
     TransformerMixin,
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
@@ -54,14 +52,13 @@ _FIGURES = (
     "best_validation_score_",
     "t_",
 )
-_HALF_LOG_2PI = 0.5 * float(np.log(2 * np.pi))
 
 
 class SettingError(WeftError, ValueError):
     """A constructor argument that cannot be."""
 
 
-class _MLP(
+class MultilayerPerceptron(
     ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
     TransformerMixin,  # type: ignore[misc]
     BaseEstimator,  # type: ignore[misc]
@@ -72,6 +69,61 @@ class _MLP(
     _state: train.State | None
     loss_curve_: list[float]
     validation_scores_: list[float] | None
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int = 10,
+        max_fun: int = 15000,
+        dropout: float = 0.0,
+        engine: str = "auto",
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.dropout = dropout
+        self.engine = engine
 
     # What the two differ in -----------------------------------------------------------
 
@@ -143,7 +195,7 @@ class _MLP(
         targets = self._targets(y, first, classes)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X)
-        X = _dense(X)
+        X = dense(X)
         if first:
             self._state = None
             self.loss_curve_, self.validation_scores_, self.t_ = [], [], 0
@@ -325,7 +377,7 @@ class _MLP(
             dtype=(np.float64, np.float32),
             reset=False,
         )
-        return self._evaluator().raw(self.params_, _dense(X))
+        return self._evaluator().raw(self.params_, dense(X))
 
     def _evaluator(self) -> train.Evaluator:
         return evaluator_of(
@@ -367,7 +419,7 @@ class _MLP(
             dtype=(np.float64, np.float32),
             reset=False,
         )
-        return self._evaluator().hidden(self.params_, _dense(X), layer)
+        return self._evaluator().hidden(self.params_, dense(X), layer)
 
     @property
     def _n_features_out(self) -> int:
@@ -478,7 +530,7 @@ def _widths(given: Any) -> list[int]:
     return [int(given)] if np.ndim(given) == 0 else [int(n) for n in given]
 
 
-def _dense(X: Any) -> Array:
+def dense(X: Any) -> Array:
     dense: Array = X.toarray() if hasattr(X, "toarray") else X
     return dense
 
@@ -490,397 +542,3 @@ def _named(params: Mapping[str, Any], name: str) -> list[Array]:
         for path, array in zip(paths(params), found, strict=True)
         if path.rsplit("/", 1)[-1] == name
     ]
-
-
-@final
-class MLPClassifier(ClassifierMixin, _MLP):  # type: ignore[misc]
-    """scikit-learn's multilayer perceptron classifier, on weft's engine.
-
-    Parameters
-    ----------
-    hidden_layer_sizes : int or sequence of int
-    activation : str, weft.nn unit, callable, or a list of them, one per layer
-        scikit-learn's names and all of weft's (`weft.nn.UNITS`).
-    solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter,
-    shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum,
-    early_stopping, validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change,
-    max_fun
-        As in ``sklearn.neural_network.MLPClassifier``.
-    dropout : float
-        The part of hidden units left out in each step, in [0, 1).
-    engine : str
-        As in `weft.compile`.
-
-    Attributes
-    ----------
-    classes_, coefs_, intercepts_, loss_, best_loss_, loss_curve_, validation_scores_,
-    best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_,
-    n_features_in_, feature_names_in_
-        As in scikit-learn.
-    network_, params_, history_, fit_
-        What weft knows of the fit.
-
-    Examples
-    --------
-    >>> import numpy as np, weft
-    >>> X = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]])
-    >>> net = weft.MLPClassifier((8,), solver="lbfgs", random_state=1)
-    >>> net.fit(X, ["no", "yes", "yes", "no"]).predict(X).tolist()
-    ['no', 'yes', 'yes', 'no']
-    """
-
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
-        *,
-        solver: str = "adam",
-        alpha: float = 0.0001,
-        batch_size: Any = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: int = 10,
-        max_fun: int = 15000,
-        dropout: float = 0.0,
-        engine: str = "auto",
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.dropout = dropout
-        self.engine = engine
-
-    def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
-    ) -> Self:
-        """Take one more epoch over the rows given.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix, shape (rows, features)
-        y : array-like, shape (rows,) or (rows, outputs)
-        classes : array-like, optional
-            All classes that will ever come; needed in the first call.
-        sample_weight : array-like, shape (rows,), optional
-
-        Returns
-        -------
-        self
-        """
-        if classes is None and not hasattr(self, "classes_"):
-            raise SettingError(
-                "classes= is needed in the first call to partial_fit: later rows may "
-                "be of classes that these do not show"
-            )
-        return self._partial_fit(X, y, sample_weight, classes)
-
-    def _targets(self, y: Any, first: bool, classes: Any) -> Array:
-        check_classification_targets(y)
-        if type_of_target(y) == "multilabel-indicator":
-            found = np.asarray(_dense(y))
-            if first:
-                self.classes_ = np.arange(found.shape[1])
-                self._kind, self.n_outputs_ = "multilabel", found.shape[1]
-            return found
-        labels = column_or_1d(y, warn=True)
-        if first:
-            given = labels if classes is None else np.asarray(classes)
-            self.classes_ = np.unique(given)
-            count = len(self.classes_)
-            self._kind = "binary" if count <= 2 else "multiclass"
-            self.n_outputs_ = 1 if count <= 2 else count
-        unknown = np.setdiff1d(labels, self.classes_)
-        if unknown.size:
-            raise ValueError(
-                f"`y` has classes not in `self.classes_`: {unknown.tolist()} are not "
-                f"among {self.classes_.tolist()}"
-            )
-        codes: Array = np.searchsorted(self.classes_, labels)
-        return codes
-
-    def _output(self) -> nn.OutputUnit:
-        self.out_activation_ = "softmax" if self._kind == "multiclass" else "logistic"
-        if self._kind == "multiclass":
-            return nn.Categorical(self.n_outputs_)
-        return nn.Bernoulli(self.n_outputs_)
-
-    @property
-    def _score_metric(self) -> tuple[str, Metric]:
-        return "accuracy", train.accuracy
-
-    def predict(self, X: Any) -> Array:
-        """Return the most probable class of each row, or its labels.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix, shape (rows, features)
-
-        Returns
-        -------
-        ndarray, shape (rows,), or (rows, labels) of 0 and 1
-        """
-        raw = self._raw(X)
-        if self._kind == "multilabel":
-            return (raw > 0).astype(int)
-        codes = raw.argmax(axis=1)
-        if self._kind == "binary":
-            # With one class only there is no second one to choose.
-            codes = np.minimum(raw[:, 0] > 0, len(self.classes_) - 1)
-        labels: Array = self.classes_[codes]
-        return labels
-
-    def predict_log_proba(self, X: Any) -> Array:
-        """Return the logarithms of the classes' probabilities, finite for any logit.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix, shape (rows, features)
-
-        Returns
-        -------
-        ndarray, shape (rows, classes)
-        """
-        raw = self._raw(X)
-        if self._kind == "multiclass":
-            return raw - np.logaddexp.reduce(raw, axis=1, keepdims=True)
-        positive = -np.logaddexp(0, -raw)
-        if self._kind == "multilabel":
-            return positive
-        return np.concatenate([-np.logaddexp(0, raw), positive], axis=1)
-
-    def predict_proba(self, X: Any) -> Array:
-        """Return the classes' probabilities.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix, shape (rows, features)
-
-        Returns
-        -------
-        ndarray, shape (rows, classes)
-            In the order of `classes_`.
-        """
-        return np.exp(self.predict_log_proba(X))
-
-    def _labels(self) -> Any:
-        kind = self.classes_.dtype.kind
-        return {"values": self.classes_.tolist(), "dtype": kind, "kind": self._kind}
-
-    def _set_labels(self, labels: Any) -> None:
-        object_dtype = labels["dtype"] == "O"
-        values = labels["values"]
-        self.classes_ = np.array(values, dtype=object if object_dtype else None)
-        self._kind = labels["kind"]
-        self.n_outputs_ = self.network_.output.size
-        self.out_activation_ = "softmax" if self._kind == "multiclass" else "logistic"
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
-
-
-@final
-class MLPRegressor(RegressorMixin, _MLP):  # type: ignore[misc]
-    """scikit-learn's multilayer perceptron regressor, on weft's engine.
-
-    Parameters
-    ----------
-    loss : {"squared_error", "poisson"}
-    hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate,
-    learning_rate_init, power_t, max_iter, shuffle, random_state, tol, verbose,
-    warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction,
-    beta_1, beta_2, epsilon, n_iter_no_change, max_fun, dropout, engine
-        As in `MLPClassifier`.
-
-    Attributes
-    ----------
-    coefs_, intercepts_, loss_, best_loss_, loss_curve_, validation_scores_,
-    best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_,
-    n_features_in_, feature_names_in_
-        As in scikit-learn.
-    network_, params_, history_, fit_, dispersion_
-        What weft knows of the fit.
-
-    Examples
-    --------
-    >>> import numpy as np, weft
-    >>> X = np.linspace(-1, 1, 50)[:, None]
-    >>> net = weft.MLPRegressor(hidden_layer_sizes=16, solver="lbfgs", random_state=0)
-    >>> _ = net.fit(X, X[:, 0])
-    >>> bool(abs(net.predict([[0.5]])[0] - 0.5) < 0.05)
-    True
-    """
-
-    def __init__(
-        self,
-        loss: str = "squared_error",
-        hidden_layer_sizes: Any = (100,),
-        activation: Any = "relu",
-        *,
-        solver: str = "adam",
-        alpha: float = 0.0001,
-        batch_size: Any = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: int = 10,
-        max_fun: int = 15000,
-        dropout: float = 0.0,
-        engine: str = "auto",
-    ) -> None:
-        self.loss = loss
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.dropout = dropout
-        self.engine = engine
-
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Take one more epoch over the rows given.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix, shape (rows, features)
-        y : array-like, shape (rows,) or (rows, outputs)
-        sample_weight : array-like, shape (rows,), optional
-
-        Returns
-        -------
-        self
-        """
-        return self._partial_fit(X, y, sample_weight, None)
-
-    def _targets(self, y: Any, first: bool, classes: Any) -> Array:
-        if self.loss not in ("squared_error", "poisson"):
-            raise SettingError(
-                f"loss={self.loss!r} is none of 'squared_error' and 'poisson'"
-            )
-        found = np.asarray(y, dtype=np.float64)
-        if found.ndim == 2 and found.shape[1] == 1:
-            found = column_or_1d(found, warn=True)
-        outputs = 1 if found.ndim == 1 else found.shape[1]
-        if first:
-            self.n_outputs_ = outputs
-        elif outputs != self.n_outputs_:
-            raise SettingError(
-                f"y has {outputs} outputs, but {self.n_outputs_} were fitted before"
-            )
-        return found
-
-    def _output(self) -> nn.OutputUnit:
-        self.out_activation_ = "identity" if self.loss == "squared_error" else "exp"
-        if self.loss == "poisson":
-            return nn.Poisson(self.n_outputs_)
-        return nn.Gaussian(self.n_outputs_)
-
-    @property
-    def _score_metric(self) -> tuple[str, Metric]:
-        return "r2", train.r2
-
-    def _constant(self) -> float:
-        # scikit-learn's loss is half the squared error, without the log(2 pi) / 2 that
-        # makes it the logarithm of a density.
-        return _HALF_LOG_2PI * self.n_outputs_ if self.loss == "squared_error" else 0.0
-
-    def predict(self, X: Any) -> Array:
-        """Return the expected target of each row.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix, shape (rows, features)
-
-        Returns
-        -------
-        ndarray, shape (rows,) or (rows, outputs)
-        """
-        raw = self._raw(X)
-        mean: Array = self.network_.output.distribution(raw).mean()
-        return mean
-
-    def predict_interval(self, X: Any, coverage: float = 0.9) -> tuple[Array, Array]:
-        """Return an interval that holds the target with probability `coverage`.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix, shape (rows, features)
-        coverage : float
-            In (0, 1).
-
-        Returns
-        -------
-        low, high : ndarray of the shape of the targets
-        """
-        return self.predict_dist(X).interval(coverage)
-
-    def _set_labels(self, labels: Any) -> None:
-        shape = self.network_.output.target_shape
-        self.n_outputs_ = shape[0] if shape else 1
-        self.out_activation_ = "identity" if self.loss == "squared_error" else "exp"
