@@ -17,6 +17,7 @@ from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.base import (
     BaseEstimator,
     ClassifierMixin,
@@ -531,8 +532,16 @@ def _widths(given: Any) -> list[int]:
 
 
 def dense(X: Any) -> Array:
-    dense: Array = X.toarray() if hasattr(X, "toarray") else X
-    return dense
+    """Return an array of all of `X`, whether it is sparse or not.
+
+    Examples
+    --------
+    >>> from scipy.sparse import csr_matrix
+    >>> dense(csr_matrix([[0, 1]]))
+    array([[0, 1]])
+    """
+    array: Array = X.toarray() if issparse(X) else X
+    return array
 
 
 def _named(params: Mapping[str, Any], name: str) -> list[Array]:
