@@ -369,7 +369,8 @@ class MultilayerPerceptron(
 
     # Prediction -----------------------------------------------------------------------
 
-    def _raw(self, X: Any) -> Array:
+    def _inputs(self, X: Any) -> Array:
+        """Return rows to predict for, checked against those that were fitted to."""
         check_is_fitted(self, "params_")
         X = validate_data(
             self,
@@ -378,7 +379,11 @@ class MultilayerPerceptron(
             dtype=(np.float64, np.float32),
             reset=False,
         )
-        return self._evaluator().raw(self.params_, dense(X))
+        return dense(X)
+
+    def _raw(self, X: Any) -> Array:
+        inputs = self._inputs(X)
+        return self._evaluator().raw(self.params_, inputs)
 
     def _evaluator(self) -> train.Evaluator:
         return evaluator_of(
@@ -412,15 +417,8 @@ class MultilayerPerceptron(
         -------
         ndarray, shape (rows, width)
         """
-        check_is_fitted(self, "params_")
-        X = validate_data(
-            self,
-            X,
-            accept_sparse=["csr", "csc"],
-            dtype=(np.float64, np.float32),
-            reset=False,
-        )
-        return self._evaluator().hidden(self.params_, dense(X), layer)
+        inputs = self._inputs(X)
+        return self._evaluator().hidden(self.params_, inputs, layer)
 
     @property
     def _n_features_out(self) -> int:

@@ -300,17 +300,7 @@ def bind(
     """
     bindings: dict[str, int] = {}
     source: dict[str, str] = {}
-    pending: list[tuple[str, Shape, tuple[int, ...], Dim, int]] = []
-    for (name, shape), actual in zip(shapes, lengths, strict=True):
-        if len(shape) != len(actual):
-            raise FeedError(_misfit(name, shape, actual, _hint(shape, actual)))
-        for size, length in zip(shape, actual, strict=True):
-            if isinstance(size, Dim):
-                pending.append((name, shape, actual, size, length))
-            elif size != length:
-                raise FeedError(_misfit(name, shape, actual, ""))
-    # Bare symbols first: they name the array that a contradiction is told by.
-    pending.sort(key=lambda p: (len(p[3].terms), p[3].constant != 0))
+    pending = _equations(shapes, lengths)
     while pending:
         later = []
         for entry in pending:
@@ -339,6 +329,27 @@ def bind(
             )
         pending = later
     return bindings
+
+
+# Of one axis: the array's name, stated and real shape, and that axis's form and length.
+_Equation = tuple[str, Shape, tuple[int, ...], Dim, int]
+
+
+def _equations(
+    shapes: Sequence[tuple[str, Shape]], lengths: Sequence[tuple[int, ...]]
+) -> list[_Equation]:
+    """Compare what is known as numbers, and return what has to be solved, in order."""
+    found: list[_Equation] = []
+    for (name, shape), actual in zip(shapes, lengths, strict=True):
+        if len(shape) != len(actual):
+            raise FeedError(_misfit(name, shape, actual, _hint(shape, actual)))
+        for size, length in zip(shape, actual, strict=True):
+            if isinstance(size, Dim):
+                found.append((name, shape, actual, size, length))
+            elif size != length:
+                raise FeedError(_misfit(name, shape, actual, ""))
+    # Bare symbols first: they name the array that a contradiction is told by.
+    return sorted(found, key=lambda e: (len(e[3].terms), e[3].constant != 0))
 
 
 def _misfit(name: str, shape: Shape, actual: tuple[int, ...], hint: str) -> str:
