@@ -1,0 +1,113 @@
+"""Kernels by name: compiled when first asked for, shared by every program.
+
+A kernel's text says nothing of sizes, strides or rates, which are its run-time
+arguments; so the second network of a kind finds all its kernels here. One process has
+one `Library` per target; what is in it stays for good.
+"""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, final
+
+from weft.compile.native.target import Target, target
+
+
+@final
+@dataclass(frozen=True)
+class Kernel:
+    """The text of a kernel.
+
+    Parameters
+    ----------
+    name : str
+        Names its text: two kernels of one name are the same.
+    text : str
+        LLVM's language, with the function called `name`.
+    declarations : frozenset of str
+        What it calls outside.
+    """
+
+    name: str
+    text: str = field(repr=False)
+    declarations: frozenset[str] = field(default=frozenset(), repr=False)
+
+
+@final
+class Library:
+    """Compiled kernels of one target.
+
+    Parameters
+    ----------
+    target : Target
+    """
+
+    def __init__(self, target: Target) -> None:
+        import llvmlite.binding as llvm
+
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        self.target = target
+        self._llvm = llvm
+        self._machine = llvm.Target.from_default_triple().create_target_machine(
+            cpu=target.cpu, features=target.features, opt=2, jit=True
+        )
+        self._jit = llvm.create_lljit_compiler(self._machine)
+        self._addresses: dict[str, int] = {}
+        self._modules: list[Any] = []
+        self._lock = threading.Lock()
+
+    def addresses(self, kernels: Iterable[Kernel]) -> dict[str, int]:
+        """Return where each kernel is, compiling those that are not there yet.
+
+        Parameters
+        ----------
+        kernels : iterable of Kernel
+
+        Returns
+        -------
+        dict of str to int
+        """
+        wanted = {kernel.name: kernel for kernel in kernels}
+        with self._lock:
+            missing = [k for k in wanted.values() if k.name not in self._addresses]
+            if missing:
+                self._compile(missing)
+            return {name: self._addresses[name] for name in wanted}
+
+    def _compile(self, kernels: list[Kernel]) -> None:
+        builder = self._llvm.JITLibraryBuilder()
+        builder.add_ir(module_text(kernels, self.target)).add_current_process()
+        for kernel in kernels:
+            builder.export_symbol(kernel.name)
+        module = builder.link(self._jit, f"weft{len(self._modules)}")
+        self._modules.append(module)
+        for kernel in kernels:
+            self._addresses[kernel.name] = module[kernel.name]
+
+
+def module_text(kernels: Iterable[Kernel], target: Target) -> str:
+    """Return kernels as one module of LLVM's language.
+
+    Examples
+    --------
+    >>> kernel = Kernel("nothing", 'define void @"nothing"() #0 { ret void }')
+    >>> print(module_text([kernel], target()).splitlines()[0])
+    define void @"nothing"() #0 { ret void }
+    """
+    kernels = list(kernels)
+    declarations = sorted(set().union(*(k.declarations for k in kernels)))
+    # Without these two, LLVM splits wide vectors on machines that would rather not.
+    width = target.vector_bytes * 8
+    attributes = (
+        f'attributes #0 = {{ nounwind "min-legal-vector-width"="{width}" '
+        f'"prefer-vector-width"="{width}" }}'
+    )
+    return "\n".join([*(k.text for k in kernels), *declarations, attributes])
+
+
+@cache
+def library(name: str | None = None) -> Library:
+    """Return this process's kernels for a target, the default one if not named."""
+    return Library(target(name))
