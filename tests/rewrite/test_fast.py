@@ -321,7 +321,11 @@ def test_a_gradient_needs_no_preactivation():
 def test_a_mask_is_found_when_other_rules_have_made_its_value():
     h, after = fast([weft.relu(x * 1), (x + 0) > 0])
     assert (h, after) == (weft.relu(x), weft.relu(x) > 0)
-    # Only now are the two masks one, and their product a square.
-    m = [weft.cast(raw("greater", z, 0), "float64") for z in (x, weft.relu(x))]
-    _, product = fast([weft.relu(x), raw("multiply", *m)])
-    assert product is weft.square(m[1])
+
+
+def test_masks_that_become_one_are_computed_once():
+    # Neither mask is seen to be the other before x * 1 is x.
+    h = weft.relu(x * 1)
+    masks = [weft.cast(raw("greater", z, 0), "float64") for z in (x, h)]
+    _, product = fast([h, raw("multiply", *masks)])
+    assert product is weft.square(weft.cast(weft.relu(x) > 0, "float64"))
