@@ -2,9 +2,12 @@
 
 from typing import final
 
+from weft.compile.native.functions.erf import erf
 from weft.compile.native.functions.exp import exp, expm1
+from weft.compile.native.functions.gamma import lgamma, polygamma
 from weft.compile.native.functions.log import log, log1p
 from weft.compile.native.functions.tanh import tanh
+from weft.compile.native.functions.trig import cos, sin
 from weft.compile.native.ir import Value
 from weft.compile.native.lanes import Lanes
 
@@ -51,15 +54,15 @@ class VectorEmitter(Lanes):
 
     def sin(self, x: Value) -> Value:
         """The sine."""
-        raise NotImplementedError
+        return sin(self, x)
 
     def cos(self, x: Value) -> Value:
         """The cosine."""
-        raise NotImplementedError
+        return cos(self, x)
 
     def erf(self, x: Value) -> Value:
         """The error function."""
-        raise NotImplementedError
+        return erf(self, x)
 
     def power(self, x: Value, y: Value) -> Value:
         """X to the y."""
@@ -67,8 +70,8 @@ class VectorEmitter(Lanes):
 
     def lgamma(self, x: Value) -> Value:
         """The logarithm of the absolute gamma function."""
-        raise NotImplementedError
+        return lgamma(self, x)
 
     def polygamma(self, n: int, x: Value) -> Value:
         """The n-th derivative of digamma at x."""
-        raise NotImplementedError
+        return polygamma(self, n, x)

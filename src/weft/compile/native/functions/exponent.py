@@ -16,13 +16,14 @@ from weft.compile.native.lanes import Lanes
 @final
 @dataclass(frozen=True)
 class Format:
-    """A binary float: bits of its fraction, offset of its exponent.
+    """A binary float: its bits, those of its fraction, the offset of its exponent.
 
     Parameters
     ----------
-    fraction, bias : int
+    width, fraction, bias : int
     """
 
+    width: int
     fraction: int
     bias: int
 
@@ -42,7 +43,7 @@ class Format:
         return 2.0 ** (1 - self.bias)
 
 
-FORMATS = {"float": Format(23, 127), "double": Format(52, 1023)}
+FORMATS = {"float": Format(32, 23, 127), "double": Format(64, 52, 1023)}
 
 
 @final
@@ -59,10 +60,13 @@ class Whole:
     holder: Value
 
 
-def nearest(e: Lanes, x: Value, factor: float) -> Whole:
+def nearest(e: Lanes, x: Value, factor: float = 1) -> Whole:
     """Return the whole number nearest to `factor` x, below 2^22 in size."""
     rounder = e.const(FORMATS[x.element].rounder, x)
-    holder = e.fma(x, e.const(factor, x), rounder)
+    if factor == 1:
+        holder = e.add(x, rounder)
+    else:
+        holder = e.fma(x, e.const(factor, x), rounder)
     return Whole(e.sub(holder, rounder), holder)
 
 
