@@ -14,7 +14,16 @@ from weft.compile.reference import ReferenceProgram
 from weft.graph.errors import GraphError
 from weft.graph.node import Node
 
+
+def _native(plan: Plan, threads: int | None) -> Program:
+    # LLVM takes a quarter of a second to load: only where it is used.
+    from weft.compile.native.program import NativeProgram
+
+    return NativeProgram(plan, threads)
+
+
 _ENGINES: dict[str, Callable[[Plan, int | None], Program]] = {
+    "native": _native,
     "reference": ReferenceProgram,
 }
 

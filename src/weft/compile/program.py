@@ -169,6 +169,108 @@ def plan(
     return Plan(given, tuple(nodes), structure, updates, held)
 
 
+def fitted_inputs(plan: Plan, arrays: Sequence[Any]) -> list[Array]:
+    """Return one array per input, of its type.
+
+    Raises
+    ------
+    FeedError
+        If there are too few or too many, or one does not fit.
+    """
+    inputs = plan.inputs
+    if len(arrays) != len(inputs):
+        names = ", ".join(node.name for node in inputs)
+        raise FeedError(
+            f"{len(arrays)} arrays were given for {len(inputs)} inputs ({names})"
+        )
+    return [fitted(n, a) for n, a in zip(inputs, arrays, strict=True)]
+
+
+# What becomes of an input in `Program.run`.
+GATHERED, STEPPED, WHOLE = "gathered", "stepped", "whole"
+
+
+def roles(plan: Plan, arrays: Sequence[Array]) -> list[str]:
+    """Return for each input of a run how it is fed.
+
+    Returns
+    -------
+    list of str
+        ``gathered``: its rows are chosen by the order; ``stepped``: one entry per step;
+        ``whole``: the same for every step.
+    """
+    symbol = plan.batch_symbol
+    found = []
+    for node, array in zip(plan.inputs, arrays, strict=True):
+        if array.ndim == node.ndim + 1:
+            found.append(STEPPED)
+        elif symbol is not None and _leads(node, symbol):
+            found.append(GATHERED)
+        else:
+            found.append(WHOLE)
+    return found
+
+
+def batches(
+    arrays: Sequence[Array], how: Sequence[str], order: Any, batch_size: int | None
+) -> tuple[Array, int]:
+    """Return the rows of an epoch, in order, and how many a step takes.
+
+    Raises
+    ------
+    FeedError
+        If the order or the batch size does not fit the arrays.
+    """
+    gathered = [a for a, role in zip(arrays, how, strict=True) if role == GATHERED]
+    rows = _order(order, gathered)
+    size = max(len(rows), 1) if batch_size is None else batch_size
+    if size < 1:
+        raise FeedError(f"a batch has at least one row, but batch_size={size}")
+    return rows, size
+
+
+def check_steps(
+    plan: Plan, arrays: Sequence[Array], how: Sequence[str], steps: int
+) -> None:
+    """Raise FeedError if an array given per step has not one entry for each."""
+    for node, array, role in zip(plan.inputs, arrays, how, strict=True):
+        if role == STEPPED and len(array) != steps:
+            raise FeedError(
+                f"{describe(node)} is given per step, {len(array)} entries, but there "
+                f"are {steps} steps"
+            )
+
+
+def entries(
+    arrays: Sequence[Array], how: Sequence[str], step: int, rows: Array
+) -> list[Array]:
+    """Return what one step of a run is fed, `rows` being those of its batch."""
+    return [
+        a.take(rows, axis=0) if role == GATHERED else a[step] if role == STEPPED else a
+        for a, role in zip(arrays, how, strict=True)
+    ]
+
+
+def _leads(node: Node, symbol: str) -> bool:
+    first = node.shape[0] if node.shape else 0
+    return isinstance(first, Dim) and str(first) == symbol
+
+
+def _order(order: Any, gathered: Sequence[Array]) -> Array:
+    counts = {len(array) for array in gathered}
+    if len(counts) > 1:
+        raise FeedError(f"the inputs have different numbers of rows: {sorted(counts)}")
+    count = counts.pop() if counts else 0
+    if order is None:
+        return np.arange(count)
+    rows = np.asarray(order)
+    if rows.ndim != 1 or rows.dtype.kind not in "iu":
+        raise FeedError("the order is a list of row numbers")
+    if gathered and rows.size and (rows.min() < 0 or rows.max() >= count):
+        raise FeedError(f"the order names a row outside 0 ... {count - 1}")
+    return rows
+
+
 def _check_leaves(given: Sequence[Any], kind: Leaf, what: str) -> None:
     for leaf in given:
         if not isinstance(leaf, Node) or leaf.op is not kind:

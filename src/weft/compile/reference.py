@@ -10,12 +10,19 @@ from typing import Any, final
 import numpy as np
 
 from weft.compile.interpret import Tape
-from weft.compile.program import Plan, Program
-from weft.graph.dim import Dim
+from weft.compile.program import (
+    Plan,
+    Program,
+    batches,
+    check_steps,
+    entries,
+    fitted_inputs,
+    roles,
+)
 from weft.graph.errors import FeedError
 from weft.graph.node import Node, describe
 from weft.graph.tree import unflatten
-from weft.ops.propagate import bind_feed, fitted
+from weft.ops.propagate import bind_feed
 from weft.ops.sample import Array
 
 
@@ -50,7 +57,7 @@ class ReferenceProgram(Program):
 
     def __call__(self, *arrays: Any) -> Any:
         """Compute the outputs, then apply the updates."""
-        fed = self._fitted(arrays)
+        fed = fitted_inputs(self._plan, arrays)
         with self._limit(), self._lock:
             outputs = self._step(fed, self._bindings(fed))
             held = list(self._state.values())
@@ -61,48 +68,21 @@ class ReferenceProgram(Program):
         self, arrays: Sequence[Any], order: Any = None, batch_size: int | None = None
     ) -> Any:
         """Take one epoch."""
-        fed = self._fitted(arrays)
-        inputs = self._plan.inputs
-        symbol = self._plan.batch_symbol
-        stepped = [a.ndim == n.ndim + 1 for n, a in zip(inputs, fed, strict=True)]
-        gathered = [
-            not by_step and symbol is not None and _leads(node, symbol)
-            for node, by_step in zip(inputs, stepped, strict=True)
-        ]
-        rows = _order(order, [a for a, g in zip(fed, gathered, strict=True) if g])
-        size = max(len(rows), 1) if batch_size is None else batch_size
-        if size < 1:
-            raise FeedError(f"a batch has at least one row, but batch_size={size}")
+        fed = fitted_inputs(self._plan, arrays)
+        how = roles(self._plan, fed)
+        rows, size = batches(fed, how, order, batch_size)
         starts = range(0, len(rows), size)
-        for node, array, by_step in zip(inputs, fed, stepped, strict=True):
-            if by_step and len(array) != len(starts):
-                raise FeedError(
-                    f"{describe(node)} is given per step, {len(array)} entries, but "
-                    f"there are {len(starts)} steps"
-                )
+        check_steps(self._plan, fed, how, len(starts))
         steps: list[list[Any]] = []
         with self._limit(), self._lock:
             for number, start in enumerate(starts):
-                batch = rows[start : start + size]
-                values = [
-                    a.take(batch, axis=0) if g else a[number] if s else a
-                    for a, g, s in zip(fed, gathered, stepped, strict=True)
-                ]
+                values = entries(fed, how, number, rows[start : start + size])
                 steps.append(self._step(values, self._bindings(values)))
         stacked = [
             _stacked(node, [step[i] for step in steps])
             for i, node in enumerate(self._plan.outputs)
         ]
         return unflatten(self._plan.structure, stacked)
-
-    def _fitted(self, arrays: Sequence[Any]) -> list[Array]:
-        inputs = self._plan.inputs
-        if len(arrays) != len(inputs):
-            names = ", ".join(node.name for node in inputs)
-            raise FeedError(
-                f"{len(arrays)} arrays were given for {len(inputs)} inputs ({names})"
-            )
-        return [fitted(n, a) for n, a in zip(inputs, arrays, strict=True)]
 
     def _bindings(self, values: Sequence[Array]) -> dict[str, int]:
         nodes = [*self._plan.inputs, *self._leaves]
@@ -154,23 +134,3 @@ def _owned(value: Any, others: Sequence[Array]) -> Array:
     array = np.asarray(value)
     foreign = array.base is not None or any(array is a for a in others)
     return array.copy() if foreign else array
-
-
-def _leads(node: Node, symbol: str) -> bool:
-    first = node.shape[0] if node.shape else 0
-    return isinstance(first, Dim) and str(first) == symbol
-
-
-def _order(order: Any, gathered: Sequence[Array]) -> Array:
-    counts = {len(array) for array in gathered}
-    if len(counts) > 1:
-        raise FeedError(f"the inputs have different numbers of rows: {sorted(counts)}")
-    count = counts.pop() if counts else 0
-    if order is None:
-        return np.arange(count)
-    rows = np.asarray(order)
-    if rows.ndim != 1 or rows.dtype.kind not in "iu":
-        raise FeedError("the order is a list of row numbers")
-    if gathered and rows.size and (rows.min() < 0 or rows.max() >= count):
-        raise FeedError(f"the order names a row outside 0 ... {count - 1}")
-    return rows

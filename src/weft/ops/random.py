@@ -26,9 +26,9 @@ from weft.ops.record import Facts, Op, Value, align, explicit
 from weft.ops.sample import Array, Case
 from weft.ops.special import cos, log1p
 
-_ROUNDS = 10
-_MULTIPLIER = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
-_WEYL = (0x9E3779B9, 0xBB67AE85)
+ROUNDS = 10
+MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+WEYL = (0x9E3779B9, 0xBB67AE85)
 _LOW = np.uint64(0xFFFFFFFF)
 _WORD = np.uint64(32)
 
@@ -55,11 +55,11 @@ def philox(counter: tuple[Array, ...], key: tuple[Array, Array]) -> tuple[Array,
     """
     c0, c1, c2, c3 = counter
     k0, k1 = key
-    for i in range(_ROUNDS):
+    for i in range(ROUNDS):
         if i:
-            k0 = (k0 + np.uint64(_WEYL[0])) & _LOW
-            k1 = (k1 + np.uint64(_WEYL[1])) & _LOW
-        p0, p1 = _MULTIPLIER[0] * c0, _MULTIPLIER[1] * c2
+            k0 = (k0 + np.uint64(WEYL[0])) & _LOW
+            k1 = (k1 + np.uint64(WEYL[1])) & _LOW
+        p0, p1 = np.uint64(MULTIPLIERS[0]) * c0, np.uint64(MULTIPLIERS[1]) * c2
         c0, c1, c2, c3 = (
             (p1 >> _WORD) ^ c1 ^ k0,
             p1 & _LOW,
@@ -69,14 +69,14 @@ def philox(counter: tuple[Array, ...], key: tuple[Array, Array]) -> tuple[Array,
     return c0, c1, c2, c3
 
 
-def _stream_key(stream: str) -> int:
+def stream_key(stream: str) -> int:
     return int.from_bytes(hashlib.blake2b(stream.encode(), digest_size=8).digest())
 
 
 def _uniform_forward(
     seed: Array, step: Array, index: Array, shape: Any, stream: str, dtype: DType
 ) -> Array:
-    key = np.asarray(seed, np.int64).astype(np.uint64) ^ np.uint64(_stream_key(stream))
+    key = np.asarray(seed, np.int64).astype(np.uint64) ^ np.uint64(stream_key(stream))
     steps = np.asarray(step, np.int64).astype(np.uint64)
     samples = np.asarray(index, np.int64).astype(np.uint64)
     count = math.prod(shape)

@@ -282,22 +282,41 @@ class Function:
 
     def load_masked(self, address: Value, type: str, mask: Value) -> Value:
         """Read the lanes that the mask names; 0 in the others."""
-        name = f"llvm.masked.load.v{lanes_of(type)}{_mangled(element_of(type))}.p0"
-        passthru = Value("zeroinitializer", type)
-        align = f"align {_BYTES[element_of(type)]} "
-        self.declarations.add(f"declare {type} @{name}(ptr, {mask.type}, {type})")
-        text = f"ptr {align}{address.name}, {mask.text}, {passthru.text}"
-        return self.op(f"call {type} @{name}({text})", type)
+        name = f"llvm.masked.load.{_mangled(type)}.p0"
+        return self._masked(name, type, address, mask, Value("zeroinitializer", type))
 
     def store_masked(self, value: Value, address: Value, mask: Value) -> None:
         """Write the lanes that the mask names."""
-        name = f"llvm.masked.store.v{value.lanes}{_mangled(value.element)}.p0"
-        align = f"align {_BYTES[value.element]} "
-        self.declarations.add(f"declare void @{name}({value.type}, ptr, {mask.type})")
-        text = f"{value.text}, ptr {align}{address.name}, {mask.text}"
-        self.line(f"call void @{name}({text})")
+        name = f"llvm.masked.store.{_mangled(value.type)}.p0"
+        self._masked(name, "void", address, mask, value)
+
+    def gather(self, addresses: Value, type: str, mask: Value | None) -> Value:
+        """Read each lane from an address of its own; 0 where the mask is off."""
+        name = f"llvm.masked.gather.{_mangled(type)}.{_mangled(addresses.type)}"
+        other = Value("zeroinitializer", type)
+        return self._masked(name, type, addresses, mask, other)
+
+    def scatter(self, value: Value, addresses: Value, mask: Value | None) -> None:
+        """Write each lane to an address of its own."""
+        name = f"llvm.masked.scatter.{_mangled(value.type)}.{_mangled(addresses.type)}"
+        self._masked(name, "void", addresses, mask, value)
+
+    def _masked(
+        self, name: str, type: str, at: Value, mask: Value | None, value: Value
+    ) -> Value:
+        if mask is None:
+            mask = literal(True, vector("i1", value.lanes))
+        align = literal(_BYTES[value.element], "i32")
+        if type == "void":
+            return self.call(name, type, value, at, align, mask)
+        return self.call(name, type, at, align, mask, value)
 
     # Control ------------------------------------------------------------------------
+
+    @property
+    def block(self) -> str:
+        """The name of the block that is being written."""
+        return self._block
 
     def label(self) -> str:
         """Return a new name for a block."""
@@ -376,5 +395,8 @@ class Function:
 _BYTES = {"i1": 1, "i8": 1, "i32": 4, "float": 4, "i64": 8, "double": 8, "ptr": 8}
 
 
-def _mangled(element: str) -> str:
-    return {"float": "f32", "double": "f64"}.get(element, element)
+def _mangled(type: str) -> str:
+    """Return a type as the names of intrinsics spell it: ``v16f32``."""
+    element = element_of(type)
+    short = {"float": "f32", "double": "f64", "ptr": "p0"}.get(element, element)
+    return short if type == element else f"v{lanes_of(type)}{short}"

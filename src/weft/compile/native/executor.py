@@ -1,0 +1,384 @@
+"""What runs a program: one native function that takes steps, others that help it.
+
+The *leader* goes through the entries of a table, step after step, and never comes back
+to Python in between. An entry with several tiles is offered to *workers*: whoever is
+free takes the next tile from a ticket. The leader takes tiles too and waits only for
+those that were taken, so a worker that the machine has put to sleep holds nothing up.
+Which thread computes a tile does not show in it.
+
+The ticket is one word: a running number, the number of tiles, the next tile. A tile is
+taken by a compare-and-swap of the whole word, so that nobody can take a tile of an
+entry that is over.
+"""
+
+from enum import IntEnum
+from typing import final
+
+from weft.compile.native.ir import Function, Value, literal
+from weft.compile.native.library import Kernel
+from weft.compile.native.target import Target
+
+
+@final
+class Cell(IntEnum):
+    """The words of a control block. What is written often has a cache line of its own.
+
+    ``TICKET``, ``DONE`` (tiles), ``ENTRY`` (address of the open entry), ``STOP`` (asked
+    for), ``ERROR`` (a position was outside), ``PROGRESS`` (steps taken), ``QUIT``
+    (workers go home), ``STEP`` and ``ROW`` (of the present step), ``SLEEP`` (address of
+    a function that lets a thread sleep for some microseconds). From ``FULL`` on, what a
+    run is asked for: the tables of a step and of a smaller last one, how many entries
+    they have and which is the first that commits, how many steps, whether the last is a
+    smaller one, rows per step, whether there are workers, and where to note how long
+    each entry takes (0 for nowhere).
+    """
+
+    TICKET = 0
+    DONE = 8
+    ENTRY = 16
+    STEP = 17
+    ROW = 18
+    SLEEP = 19
+    STOP = 24
+    ERROR = 25
+    QUIT = 26
+    PROGRESS = 32
+    FULL = 40
+    LAST = 41
+    ENTRIES = 42
+    COMMIT_AT = 43
+    STEPS = 44
+    HAS_LAST = 45
+    BATCH = 46
+    WORKERS = 47
+    TICKS = 48
+    LAST_ENTRIES = 49
+    LAST_COMMIT_AT = 50
+
+
+CELLS = 56
+
+# The words of an entry.
+ENTRY = ("code", "words", "rows", "cols", "tile_rows", "tile_cols", "tiles", "across")
+
+# Rounds of waiting before a thread goes to sleep, some tens of microseconds.
+_PATIENCE = 4000
+_NAP = 50
+_TILE_BITS = 20
+MOST_TILES = (1 << _TILE_BITS) - 1
+
+
+def leader(target: Target) -> Kernel:
+    """Return the function that takes steps.
+
+    ``i64 weft_leader(control)`` returns how many steps it has taken: fewer than asked
+    where it was stopped or a position was outside. The state is that of the last whole
+    step.
+    """
+    f = Function("weft_leader", [("ptr", "control")], target, "i64")
+    (control,) = f.params
+
+    def asked(cell: Cell, type: str = "i64") -> Value:
+        return f.load(f.at(control, int(cell), "i64"), type)
+
+    full, last, ticks = (
+        asked(cell, "ptr") for cell in (Cell.FULL, Cell.LAST, Cell.TICKS)
+    )
+    steps, has_last, batch, workers = (
+        asked(cell) for cell in (Cell.STEPS, Cell.HAS_LAST, Cell.BATCH, Cell.WORKERS)
+    )
+    counts = [asked(cell) for cell in (Cell.ENTRIES, Cell.LAST_ENTRIES)]
+    commits = [asked(cell) for cell in (Cell.COMMIT_AT, Cell.LAST_COMMIT_AT)]
+    alone = f.compare("eq", workers, 0)
+    timed = f.compare("ne", f.op(f"ptrtoint {ticks.text} to i64", "i64"), 0)
+    final_step = f.sub(steps, has_last)
+    with f.loop(0, steps) as step:
+        _put(f, control, Cell.STEP, step.index)
+        _put(f, control, Cell.ROW, f.mul(step.index, batch))
+        is_last = f.compare("sge", step.index, final_step)
+        table = f.select(is_last, last, full)
+        entries = f.select(is_last, counts[1], counts[0])
+        commit_at = f.select(is_last, commits[1], commits[0])
+        with f.loop(0, entries) as at:
+            early = f.compare("slt", at.index, commit_at)
+            with f.when(f.compare("eq", at.index, commit_at)):
+                _return_if_wanted(f, control, step.index)
+            entry = f.at(table, f.mul(at.index, len(ENTRY)), "i64")
+            began = _clock(f, timed)
+            tiles = _field(f, entry, "tiles")
+            single = f.compare("sle", tiles, 1)
+            one, many, after = f.label(), f.label(), f.label()
+            f.branch_if(single, one, many)
+            f.start_block(one)
+            _call(f, entry, None)
+            f.branch(after)
+            f.start_block(many)
+            serial, shared = f.label(), f.label()
+            f.branch_if(alone, serial, shared)
+            f.start_block(serial)
+            with f.loop(0, tiles) as tile:
+                with f.when(early):
+                    _return_if_wanted(f, control, step.index)
+                _call(f, entry, tile.index)
+            f.branch(after)
+            f.start_block(shared)
+            _share(f, control, entry, tiles, early, step.index)
+            f.branch(after)
+            f.start_block(after)
+            with f.when(timed):
+                place = f.at(ticks, at.index, "i64")
+                spent = f.sub(_clock(f, None), began)
+                f.store(f.add(f.load(place, "i64"), spent), place)
+        failed = f.compare("ne", _get(f, control, Cell.ERROR), 0)
+        with f.when(failed):
+            _return(f, step.index)
+        _put(f, control, Cell.PROGRESS, f.add(step.index, 1))
+    return Kernel(f.name, f.finish(steps), frozenset(f.declarations))
+
+
+def worker(target: Target) -> Kernel:
+    """Return the function of a helping thread: ``void weft_worker(control)``."""
+    f = Function("weft_worker", [("ptr", "control")], target)
+    (control,) = f.params
+    again, done = f.label(), f.label()
+    f.branch(again)
+    f.start_block(again)
+    patience = literal(_PATIENCE, "i64")
+    with f.loop(0, patience):
+        with f.when(f.compare("ne", _get(f, control, Cell.QUIT), 0)):
+            f.branch(done)
+            f.start_block(f.label())
+        taken = _take(f, control)
+        with f.when(f.compare("sge", taken, 0)):
+            entry = f.op(f"inttoptr {_get(f, control, Cell.ENTRY).text} to ptr", "ptr")
+            _call(f, entry, taken)
+            _count(f, control)
+            f.branch(again)
+            f.start_block(f.label())
+        _pause(f)
+    _nap(f, control)
+    f.branch(again)
+    f.start_block(done)
+    return Kernel(f.name, f.finish(), frozenset(f.declarations))
+
+
+def gather(target: Target) -> Kernel:
+    """Return the kernel that fetches the rows of a batch.
+
+    Words: source, destination, bytes per row, address of the order, of the control.
+    """
+    f = _kernel("weft_gather", target)
+    words, r0, r1, _, _ = f.params
+    source, to = (f.load(f.at(words, i, "i64"), "ptr") for i in (0, 1))
+    size = f.load(f.at(words, 2, "i64"), "i64")
+    order, control = (f.load(f.at(words, i, "i64"), "ptr") for i in (3, 4))
+    first = _get(f, control, Cell.ROW)
+    with f.loop(r0, r1) as row:
+        which = f.load(f.at(order, f.add(first, row.index), "i64"), "i64")
+        _copy(
+            f,
+            f.at(to, f.mul(row.index, size), "i8"),
+            f.at(source, f.mul(which, size), "i8"),
+            size,
+        )
+    return Kernel(f.name, f.finish(), frozenset(f.declarations))
+
+
+def advance(target: Target) -> Kernel:
+    """Return the kernel that copies between one step's place in a longer array and a
+    buffer.
+
+    Words: source, bytes by which it moves per step, destination, the same, bytes to
+    copy, address of the control.
+    """
+    f = _kernel("weft_advance", target)
+    words = f.params[0]
+    source, to, control = (f.load(f.at(words, i, "i64"), "ptr") for i in (0, 2, 5))
+    by, along, size = (f.load(f.at(words, i, "i64"), "i64") for i in (1, 3, 4))
+    step = _get(f, control, Cell.STEP)
+    _copy(
+        f, f.at(to, f.mul(step, along), "i8"), f.at(source, f.mul(step, by), "i8"), size
+    )
+    return Kernel(f.name, f.finish(), frozenset(f.declarations))
+
+
+def _kernel(name: str, target: Target) -> Function:
+    numbers = [("i64", n) for n in ("r0", "r1", "c0", "c1")]
+    return Function(name, [("ptr", "words"), *numbers], target)
+
+
+def _copy(f: Function, to: Value, source: Value, size: Value) -> None:
+    f.call("llvm.memcpy.p0.p0.i64", "void", to, source, size, literal(False, "i1"))
+
+
+# Tiles ------------------------------------------------------------------------------
+
+
+def _field(f: Function, entry: Value, name: str, type: str = "i64") -> Value:
+    return f.load(f.at(entry, ENTRY.index(name), "i64"), type)
+
+
+def _call(f: Function, entry: Value, tile: Value | None) -> None:
+    """Call an entry's kernel on one of its tiles; on all of it, if there is but one."""
+    code, words = (_field(f, entry, name, "ptr") for name in ("code", "words"))
+    rows, cols = _field(f, entry, "rows"), _field(f, entry, "cols")
+    zero = literal(0, "i64")
+    if tile is None:
+        f.call_pointer(code, "void", words, zero, rows, zero, cols)
+        return
+    across = _field(f, entry, "across")
+    tile_rows, tile_cols = (_field(f, entry, n) for n in ("tile_rows", "tile_cols"))
+    r0 = f.mul(f.binary("udiv", tile, across), tile_rows)
+    c0 = f.mul(f.binary("urem", tile, across), tile_cols)
+    r1 = f.minimum(f.add(r0, tile_rows), rows)
+    c1 = f.minimum(f.add(c0, tile_cols), cols)
+    f.call_pointer(code, "void", words, r0, r1, c0, c1)
+
+
+def _share(
+    f: Function, control: Value, entry: Value, tiles: Value, early: Value, step: Value
+) -> None:
+    """Offer an entry's tiles, take part, and wait for those that others took."""
+    address = f.op(f"ptrtoint {entry.text} to i64", "i64")
+    _put(f, control, Cell.ENTRY, address)
+    _put(f, control, Cell.DONE, literal(0, "i64"))
+    old = _get(f, control, Cell.TICKET)
+    number = f.binary("lshr", old, literal(2 * _TILE_BITS, "i64"))
+    high = f.binary("shl", f.add(number, 1), literal(2 * _TILE_BITS, "i64"))
+    size = f.binary("shl", tiles, literal(_TILE_BITS, "i64"))
+    opened = f.binary("or", high, size)
+    _put(f, control, Cell.TICKET, opened)
+    again, work, wait = f.label(), f.label(), f.label()
+    f.branch(again)
+    f.start_block(again)
+    with f.when(early), f.when(_wanted(f, control)):
+        # Nobody takes another tile; those that were taken are waited for.
+        closed = f.binary("or", opened, tiles)
+        cell = f.at(control, Cell.TICKET, "i64")
+        text = f"atomicrmw xchg {cell.text}, {closed.text} acq_rel"
+        was = f.op(text, "i64")
+        _wait(f, control, f.binary("and", was, literal(MOST_TILES, "i64")))
+        _return(f, step)
+    taken = _take(f, control)
+    f.branch_if(f.compare("sge", taken, 0), work, wait)
+    f.start_block(work)
+    _call(f, entry, taken)
+    _count(f, control)
+    f.branch(again)
+    f.start_block(wait)
+    _wait(f, control, tiles)
+
+
+def _take(f: Function, control: Value) -> Value:
+    """Return the number of a tile that is now this thread's; -1 if there is none."""
+    ticket = _get(f, control, Cell.TICKET)
+    mask = literal(MOST_TILES, "i64")
+    following = f.binary("and", ticket, mask)
+    shifted = f.binary("lshr", ticket, literal(_TILE_BITS, "i64"))
+    tiles = f.binary("and", shifted, mask)
+    # An exhausted ticket is swapped for itself, which changes nothing.
+    free = f.compare("slt", following, tiles)
+    wanted = f.select(free, f.add(ticket, 1), ticket)
+    cell = f.at(control, Cell.TICKET, "i64")
+    before = f.block
+    attempt, out = f.label(), f.label()
+    f.branch_if(free, attempt, out)
+    f.start_block(attempt)
+    text = f"cmpxchg {cell.text}, {ticket.text}, {wanted.text} acq_rel monotonic"
+    pair = f.op(text, "{ i64, i1 }")
+    won = f.op(f"extractvalue {pair.text}, 1", "i1")
+    # Beaten to it: no tile this time; the caller asks again.
+    mine = f.select(won, following, literal(-2, "i64"))
+    retry = f.compare("eq", mine, -2)
+    f.branch_if(retry, f"{attempt}r", out)
+    f.start_block(f"{attempt}r")
+    f.branch(out)
+    f.start_block(out)
+    none = literal(-1, "i64")
+    return f.op(
+        f"phi i64 [ {none.name}, %{before} ], [ {mine.name}, %{attempt} ], "
+        f"[ {none.name}, %{attempt}r ]",
+        "i64",
+    )
+
+
+def _count(f: Function, control: Value) -> None:
+    cell = f.at(control, Cell.DONE, "i64")
+    f.op(f"atomicrmw add {cell.text}, i64 1 acq_rel", "i64")
+
+
+def _wait(f: Function, control: Value, tiles: Value) -> None:
+    """Wait until so many tiles are done."""
+    again, nap, done = f.label(), f.label(), f.label()
+    f.branch(again)
+    f.start_block(again)
+    with f.loop(0, literal(_PATIENCE, "i64")):
+        finished = f.compare("sge", _get(f, control, Cell.DONE), tiles)
+        with f.when(finished):
+            f.branch(done)
+            f.start_block(f.label())
+        _pause(f)
+    f.branch(nap)
+    f.start_block(nap)
+    _nap(f, control)
+    f.branch(again)
+    f.start_block(done)
+
+
+def _pause(f: Function) -> None:
+    if f.target.name == "neon":
+        f.call("llvm.aarch64.hint", "void", literal(1, "i32"))
+    else:
+        f.call("llvm.x86.sse2.pause", "void")
+
+
+def _nap(f: Function, control: Value) -> None:
+    function = _get(f, control, Cell.SLEEP)
+    with f.when(f.compare("ne", function, 0)):
+        pointer = f.op(f"inttoptr {function.text} to ptr", "ptr")
+        f.call_pointer(pointer, "void", literal(_NAP, "i32"))
+
+
+def _clock(f: Function, timed: Value | None) -> Value:
+    """Read the clock; without being asked for, it is left alone."""
+    name = "llvm.readsteadycounter"
+    if f.target.name != "neon":
+        name = "llvm.readcyclecounter"
+    if timed is None:
+        return f.call(name, "i64")
+    before = f.block
+    read, out = f.label(), f.label()
+    f.branch_if(timed, read, out)
+    f.start_block(read)
+    ticks = f.call(name, "i64")
+    f.branch(out)
+    f.start_block(out)
+    return f.op(f"phi i64 [ 0, %{before} ], [ {ticks.name}, %{read} ]", "i64")
+
+
+# Cells ------------------------------------------------------------------------------
+
+
+def _get(f: Function, control: Value, cell: Cell) -> Value:
+    at = f.at(control, int(cell), "i64")
+    return f.op(f"load atomic i64, {at.text} acquire, align 8", "i64")
+
+
+def _put(f: Function, control: Value, cell: Cell, value: Value) -> None:
+    at = f.at(control, int(cell), "i64")
+    f.line(f"store atomic {value.text}, {at.text} release, align 8")
+
+
+def _wanted(f: Function, control: Value) -> Value:
+    stop, error = _get(f, control, Cell.STOP), _get(f, control, Cell.ERROR)
+    return f.compare("ne", f.binary("or", stop, error), 0)
+
+
+def _return_if_wanted(f: Function, control: Value, step: Value) -> None:
+    with f.when(_wanted(f, control)):
+        _return(f, step)
+
+
+def _return(f: Function, value: Value) -> None:
+    f.line(f"ret {value.text}")
+    f.start_block(f.label())

@@ -1,0 +1,693 @@
+"""Fused loops: any chain of elementwise ops, reductions and choices as one kernel.
+
+A `Loops` says what a kernel does at one point of an iteration space, as data: loads,
+ops, folds, stores, each an `Instr` that names earlier ones by number. Some dimensions
+of the space are *kept*, the others *reduced*. One dimension runs along the lanes of the
+vector unit; over the other kept ones runs the grid's row.
+
+A fold turns a value per point into a value per kept point, for which all points have to
+be passed through; what depends on it comes in the next pass. So a softmax is three
+passes over a row that stays in the cache. Sums are taken in a fixed order, in blocks,
+whatever the tiles.
+
+Nothing here knows sizes or strides: they are words of the kernel's arguments.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import count
+from typing import Any, NamedTuple, final
+
+import numpy as np
+
+from weft.compile.native.ir import (
+    Function,
+    Value,
+    element_of,
+    literal,
+    memory_type,
+    register_type,
+    vector,
+)
+from weft.compile.native.library import Kernel
+from weft.compile.native.target import Target
+from weft.compile.native.vector import VectorEmitter
+
+# A sum over a long axis is a sum of sums over so many: its error grows with the number
+# of blocks and not of terms.
+_BLOCK = 128
+
+# What a value depends on.
+_ROW, _LANE, _REDUCED = 1, 2, 4
+
+_ARGUMENTS = [("ptr noalias readonly", "words")] + [
+    ("i64", name) for name in ("r0", "r1", "c0", "c1")
+]
+
+
+@final
+@dataclass(frozen=True)
+class Operand:
+    """Something in memory, as it is met while looping.
+
+    Parameters
+    ----------
+    dtype : str
+    rows, reduced : tuple of bool
+        Whether it moves along each row dimension and each reduced one.
+    lane : int
+        0 if all lanes meet the same element, 1 if neighbours, 2 if elements apart.
+    """
+
+    dtype: str
+    rows: tuple[bool, ...]
+    reduced: tuple[bool, ...]
+    lane: int
+
+
+class Instr(NamedTuple):
+    """One instruction.
+
+    Parameters
+    ----------
+    kind : str
+        ``load`` (detail: operand), ``literal`` (bits), ``index`` (which loop),
+        ``symbol`` (which word), ``apply`` (op and parameters), ``inside`` (the word
+        with the length: a checked position), ``pick`` (operand, the word with the
+        stride: the element at a position), ``fold`` and ``scan`` (by which
+        operation), ``store`` (operand), ``add`` (operand, word with the stride: added
+        to the element at a position).
+    dtype : str
+    args : tuple of int
+    detail : Any
+    """
+
+    kind: str
+    dtype: str
+    args: tuple[int, ...]
+    detail: Any
+
+
+@final
+@dataclass(frozen=True)
+class Loops:
+    """What a fused kernel does.
+
+    Parameters
+    ----------
+    rows : int
+        How many kept dimensions there are beside the lanes'.
+    reduced : int
+        How many reduced dimensions there are beside the lanes'.
+    lane_reduced : bool
+        Whether the lanes run along a reduced dimension.
+    serial : bool
+        One lane only: scalars, and what has to be added one after the other.
+    long : bool
+        Whether the innermost reduced loop is long enough to be summed in blocks.
+    operands : tuple of Operand
+    symbols : int
+        How many further numbers it is given.
+    code : tuple of Instr
+    """
+
+    rows: int
+    reduced: int
+    lane_reduced: bool
+    serial: bool
+    long: bool
+    operands: tuple[Operand, ...]
+    symbols: int
+    code: tuple[Instr, ...]
+
+
+_numbers = count()
+
+
+@cache
+def kernel(loops: Loops, target: Target) -> Kernel:
+    """Return the kernel of fused loops.
+
+    Its words are: the sizes of the row dimensions, of the reduced ones, and of the
+    lanes'; the symbols; the address of the error flag; and for each operand its address
+    and its strides, in elements, along the dimensions on which it moves.
+
+    Parameters
+    ----------
+    loops : Loops
+    target : Target
+
+    Returns
+    -------
+    Kernel
+    """
+    name = f"loops_{next(_numbers)}"
+    function = Function(name, _ARGUMENTS, target)
+    _Writer(function, loops).write()
+    return Kernel(name, function.finish(), frozenset(function.declarations))
+
+
+def literal_bits(value: Any, dtype: Any) -> int:
+    """Return a number's bits, by which `Instr` tells 0.0 from -0.0 and 1 from True."""
+    array = np.asarray(value, dtype).reshape(1)
+    return int(array.view(f"u{array.itemsize}")[0])
+
+
+def _from_bits(bits: int, dtype: str) -> Any:
+    kind = np.dtype(dtype)
+    return np.asarray([bits], f"u{kind.itemsize}").view(kind)[0]
+
+
+_NEUTRAL = {"sum": 0, "prod": 1, "max": -np.inf, "min": np.inf, "argmax": -np.inf}
+
+
+def _neutral(how: str, dtype: str) -> Any:
+    kind = np.dtype(dtype)
+    value = _NEUTRAL[how]
+    if kind.kind == "i" and how in ("max", "argmax"):
+        return np.iinfo(kind).min
+    if kind.kind == "i" and how == "min":
+        return np.iinfo(kind).max
+    return value
+
+
+@final
+class _Writer:
+    """Writes one kernel: scopes from the outside in, values where they belong."""
+
+    def __init__(self, function: Function, loops: Loops) -> None:
+        self.f, self.loops = function, loops
+        self.e = VectorEmitter(function)
+        self.levels: list[int] = []
+        self.stages: list[int] = []
+        for instr in loops.code:
+            level, stage = self._depends(instr)
+            self.levels.append(level)
+            self.stages.append(stage)
+        self.lanes = 1 if loops.serial else self._lanes()
+        self.memo: dict[int, Value] = {}
+        self.mask: Value | None = None
+        self.row: list[Value] = []
+        self.lane: Value = literal(0, "i64")
+        self.inner: list[Value] = []
+        self.places: dict[int, Value] = {}
+
+    # What depends on what ------------------------------------------------------------
+
+    def _moves(self, operand: Operand) -> int:
+        lane = _LANE | (_REDUCED if self.loops.lane_reduced else 0)
+        return (
+            (_ROW if any(operand.rows) else 0)
+            | (_REDUCED if any(operand.reduced) else 0)
+            | (lane if operand.lane else 0)
+        )
+
+    def _depends(self, instr: Instr) -> tuple[int, int]:
+        level, stage = 0, 0
+        for a in instr.args:
+            level |= self.levels[a]
+            stage = max(stage, self.stages[a])
+        loops = self.loops
+        match instr.kind:
+            case "load" | "store":
+                level |= self._moves(loops.operands[instr.detail])
+            case "pick" | "add":
+                level |= self._moves(loops.operands[instr.detail[0]])
+            case "index":
+                loop, _ = instr.detail
+                level |= {"row": _ROW, "reduced": _REDUCED, "lane": _LANE}[loop]
+                if loop == "lane" and loops.lane_reduced:
+                    level |= _REDUCED
+            case "scan":
+                level |= _REDUCED
+            case "fold":
+                level &= ~(_REDUCED | _LANE) if loops.lane_reduced else ~_REDUCED
+                stage += 1
+        return level, stage
+
+    def _lanes(self) -> int:
+        sizes = [
+            np.dtype(instr.dtype).itemsize
+            for instr, level in zip(self.loops.code, self.levels, strict=True)
+            if level & _LANE and instr.dtype != "bool"
+        ]
+        return self.f.target.lanes(min(sizes, default=8))
+
+    def _home(self, i: int) -> int:
+        """Return the innermost scope a value needs: 0 function, 1 row, 2 lanes, 3."""
+        level = self.levels[i]
+        if level & _REDUCED:
+            return 3
+        after_pass = self.stages[i] > 0
+        kept_lanes = not self.loops.lane_reduced
+        if kept_lanes and (level & _LANE or after_pass):
+            return 2
+        return 1 if level & _ROW or after_pass else 0
+
+    # Scopes --------------------------------------------------------------------------
+
+    def write(self) -> None:
+        """Write the whole kernel."""
+        f, loops = self.f, self.loops
+        words, r0, r1, c0, c1 = f.params
+        place = iter(range(1 << 30))
+
+        def word(type: str = "i64") -> Value:
+            return f.load(f.at(words, next(place), "i64"), type)
+
+        self.row_sizes = [word() for _ in range(loops.rows)]
+        self.reduced_sizes = [word() for _ in range(loops.reduced)]
+        self.lane_size = word()
+        self.symbols = [word() for _ in range(loops.symbols)]
+        self.error = word("ptr")
+        self.bases, self.strides = [], []
+        for operand in loops.operands:
+            self.bases.append(word("ptr"))
+            moved = [*operand.rows, *operand.reduced, operand.lane == 2]
+            self.strides.append([word() if moves else None for moves in moved])
+        self._emit(0, 0)
+        if not loops.rows:
+            self._row([], c0, c1)
+            return
+        with f.loop(r0, r1) as loop:
+            self._row(self._unflatten(loop.index), c0, c1)
+
+    def _unflatten(self, index: Value) -> list[Value]:
+        found: list[Value] = []
+        for size in reversed(self.row_sizes[1:]):
+            found.append(self.f.binary("urem", index, size))
+            index = self.f.binary("udiv", index, size)
+        return [index, *reversed(found)]
+
+    def _row(self, row: list[Value], c0: Value, c1: Value) -> None:
+        f = self.f
+        self.row = row
+        self.places = {}
+        for k, operand in enumerate(self.loops.operands):
+            at = self.bases[k]
+            for moves, index, stride in zip(
+                operand.rows, row, self.strides[k], strict=False
+            ):
+                if moves:
+                    assert stride is not None
+                    at = f.at(at, f.mul(index, stride), memory_type(operand.dtype))
+            self.places[k] = at
+        outer = dict(self.memo)
+        self._emit(1, 0)
+        if self.loops.lane_reduced:
+            self._passes(1)
+        else:
+            self._over_lanes(c0, c1, self._chunk)
+        self.memo = outer
+
+    def _chunk(self, index: Value, mask: Value | None) -> None:
+        outer = dict(self.memo)
+        self.lane, self.mask = index, mask
+        self._emit(2, 0)
+        self._passes(2)
+        self.memo = outer
+
+    def _over_lanes(self, c0: Value, c1: Value, body: Any) -> None:
+        """Go through a range of lanes; what is left over, behind a mask."""
+        f, width = self.f, self.lanes
+        if width == 1:
+            with f.loop(c0, c1) as loop:
+                body(loop.index, None)
+        elif f.target.masks:
+            with f.loop(c0, c1, width) as loop:
+                body(loop.index, self._below(loop.index, c1))
+        else:
+            whole = f.binary("and", f.sub(c1, c0), literal(-width, "i64"))
+            main = f.add(c0, whole)
+            with f.loop(c0, main, width) as loop:
+                body(loop.index, None)
+            with f.loop(main, c1, width) as loop:
+                body(loop.index, self._below(loop.index, c1))
+
+    def _below(self, index: Value, stop: Value) -> Value:
+        f = self.f
+        left = f.minimum(f.sub(stop, index), self.lanes)
+        short = f.op(f"trunc {left.text} to i32", "i32")
+        return f.compare("slt", f.iota(self.lanes, "i32"), f.splat(short, self.lanes))
+
+    def _passes(self, scope: int) -> None:
+        """Pass through the reduced dimensions, once for each stage."""
+        for stage in range(max(self.stages, default=0) + 1):
+            todo = [
+                i
+                for i, instr in enumerate(self.loops.code)
+                if self._in_pass(i, instr) == stage
+            ]
+            if todo:
+                self._pass(todo)
+            if stage:
+                continue
+            self._stores(0)
+        # What waits for a fold is emitted behind its pass, in `_pass`.
+
+    def _in_pass(self, i: int, instr: Instr) -> int:
+        """Return the pass that an instruction is done in, -1 if in none."""
+        if instr.kind == "fold":
+            return self.stages[i] - 1
+        if instr.kind in ("store", "add", "scan") and self.levels[i] & _REDUCED:
+            return self.stages[i]
+        return -1
+
+    def _stores(self, stage: int) -> None:
+        """Store what is known per kept point once `stage` is reached."""
+        for i, instr in enumerate(self.loops.code):
+            kept = not self.levels[i] & _REDUCED
+            if instr.kind in ("store", "add") and kept and self.stages[i] == stage:
+                self._write(instr)
+
+    def _emit(self, scope: int, stage: int) -> None:
+        """Compute the values that belong to a scope and stage."""
+        for i, instr in enumerate(self.loops.code):
+            if instr.kind in ("store", "add", "fold", "scan") or i in self.memo:
+                continue
+            if self._home(i) == scope and self.stages[i] == stage:
+                self.memo[i] = self._compute(instr)
+
+    # One pass ------------------------------------------------------------------------
+
+    def _pass(self, todo: list[int]) -> None:
+        code = self.loops.code
+        running = [i for i in todo if code[i].kind in ("fold", "scan")]
+        start = [v for i in running for v in self._beginning(i)]
+        outer_lane, outer_mask = self.lane, self.mask
+        end = self._nest(0, start, running, todo)
+        self.lane, self.mask = outer_lane, outer_mask
+        at = 0
+        for i in running:
+            width = len(self._beginning(i))
+            values = end[at : at + width]
+            at += width
+            if code[i].kind == "fold":
+                # Of an argmax the position is wanted, of others the only value.
+                self.memo[i] = self._across(code[i], values[-1])
+        stages = {self.stages[i] for i in running if code[i].kind == "fold"}
+        for stage in sorted(stages):
+            self._emit(1 if self.loops.lane_reduced else 2, stage)
+            self._stores(stage)
+
+    def _beginning(self, i: int) -> list[Value]:
+        """Return what a fold or scan starts from."""
+        instr = self.loops.code[i]
+        argument = self.loops.code[instr.args[0]]
+        lanes = self.lanes if self._is_wide(instr) else 1
+        kind = vector(register_type(argument.dtype), lanes)
+        neutral = literal(_neutral(instr.detail, argument.dtype), kind)
+        if instr.detail == "argmax":
+            return [neutral, literal(0, vector("i64", lanes))]
+        return [neutral]
+
+    def _is_wide(self, instr: Instr) -> bool:
+        return self.loops.lane_reduced or bool(self.levels[instr.args[0]] & _LANE)
+
+    def _nest(
+        self, depth: int, carried: list[Value], running: list[int], todo: list[int]
+    ) -> list[Value]:
+        """Write the loops over the reduced dimensions, from `depth` inwards."""
+        f, loops = self.f, self.loops
+        if depth == 0:
+            self.inner = []
+        if depth < loops.reduced:
+            size = self.reduced_sizes[depth]
+            innermost = depth == loops.reduced - 1 and not loops.lane_reduced
+            if innermost and loops.long:
+                return self._blocks(size, carried, running, todo)
+            with f.loop(0, size, carried=carried) as loop:
+                self.inner.append(loop.index)
+                loop.carry(*self._nest(depth + 1, loop.carried, running, todo))
+                self.inner.pop()
+            return loop.carried
+        if not loops.lane_reduced:
+            return self._point(carried, running, todo)
+        return self._along_lanes(carried, running, todo)
+
+    def _blocks(
+        self, size: Value, carried: list[Value], running: list[int], todo: list[int]
+    ) -> list[Value]:
+        """Write the innermost reduced loop as a loop over blocks; sums start anew."""
+        f = self.f
+        sums = [
+            self.loops.code[i].kind == "fold" and self.loops.code[i].detail == "sum"
+            for i in running
+            for _ in self._beginning(i)
+        ]
+        fresh = [v for i in running for v in self._beginning(i)]
+        with f.loop(0, size, _BLOCK, carried=carried) as outer:
+            stop = f.minimum(f.add(outer.index, _BLOCK), size)
+            begin = [
+                new if is_sum else old
+                for new, old, is_sum in zip(fresh, outer.carried, sums, strict=True)
+            ]
+            with f.loop(outer.index, stop, carried=begin) as loop:
+                self.inner.append(loop.index)
+                loop.carry(*self._point(loop.carried, running, todo))
+                self.inner.pop()
+            outer.carry(
+                *(
+                    self.e.add(total, part) if is_sum else part
+                    for total, part, is_sum in zip(
+                        outer.carried, loop.carried, sums, strict=True
+                    )
+                )
+            )
+        return outer.carried
+
+    def _along_lanes(
+        self, carried: list[Value], running: list[int], todo: list[int]
+    ) -> list[Value]:
+        f, width, size = self.f, self.lanes, self.lane_size
+        parts: list[tuple[Value, Value, bool]] = []
+        if width > 1 and not f.target.masks:
+            main = f.binary("and", size, literal(-width, "i64"))
+            parts = [(literal(0, "i64"), main, False), (main, size, True)]
+        else:
+            parts = [(literal(0, "i64"), size, width > 1)]
+        for first, stop, masked in parts:
+            with f.loop(first, stop, width, carried=carried) as loop:
+                self.lane = loop.index
+                self.mask = self._below(loop.index, stop) if masked else None
+                loop.carry(*self._point(loop.carried, running, todo))
+            carried = loop.carried
+        return carried
+
+    def _point(
+        self, carried: Sequence[Value], running: list[int], todo: list[int]
+    ) -> list[Value]:
+        """Do at one point (of as many lanes as there are) what the pass is for."""
+        outer = dict(self.memo)
+        following: list[Value] = []
+        code = self.loops.code
+        for i in todo:
+            if code[i].kind in ("store", "add"):
+                continue
+            width = len(self._beginning(i))
+            at = len(following)
+            following.extend(self._folded(i, list(carried[at : at + width])))
+            if code[i].kind == "scan":
+                self.memo[i] = following[-1]
+        for i in todo:
+            if code[i].kind in ("store", "add"):
+                self._write(code[i])
+        self.memo = outer
+        return following
+
+    def _folded(self, i: int, so_far: list[Value]) -> list[Value]:
+        e, instr = self.e, self.loops.code[i]
+        x = self.value(instr.args[0])
+        wide = so_far[0].lanes
+        x = self.f.splat(x, wide)
+        if self.mask is not None and self.loops.lane_reduced:
+            neutral = literal(
+                _neutral(instr.detail, self.loops.code[instr.args[0]].dtype), x.type
+            )
+            x = self.f.select(self.mask, x, neutral)
+        match instr.detail:
+            case "sum":
+                return [e.add(so_far[0], x)]
+            case "prod":
+                return [e.mul(so_far[0], x)]
+            case "max":
+                return [e.max(so_far[0], x)]
+            case "min":
+                return [e.min(so_far[0], x)]
+        best, position = so_far
+        better = e.less(best, x)
+        if x.element in ("float", "double"):
+            # The first NaN counts as the largest.
+            first_nan = e.logical_and(e.equal(best, best), e.logical_not(e.equal(x, x)))
+            better = e.logical_or(better, first_nan)
+        here = self.f.splat(self.inner[-1], wide)
+        return [e.select(better, x, best), self.f.select(better, here, position)]
+
+    def _across(self, instr: Instr, value: Value) -> Value:
+        """Bring the lanes of a fold together, in a fixed tree."""
+        if not self.loops.lane_reduced:
+            return value
+        f, e = self.f, self.e
+        combine = {"sum": e.add, "prod": e.mul, "max": e.max, "min": e.min}
+        while value.lanes > 1:
+            half = value.lanes // 2
+            kind = vector(value.element, half)
+            halves = []
+            for first in (0, half):
+                wanted = ", ".join(f"i32 {first + k}" for k in range(half))
+                text = f"shufflevector {value.text}, {value.type} poison, "
+                if half == 1:
+                    text = f"extractelement {value.text}, i64 {first}"
+                else:
+                    text += f"<{half} x i32> <{wanted}>"
+                halves.append(f.op(text, kind))
+            value = combine[instr.detail](*halves)
+        return value
+
+    # Values --------------------------------------------------------------------------
+
+    def value(self, i: int) -> Value:
+        """Return a value, computing it here if it is not yet known."""
+        if i not in self.memo:
+            self.memo[i] = self._compute(self.loops.code[i])
+        return self.memo[i]
+
+    def _compute(self, instr: Instr) -> Value:
+        f = self.f
+        match instr.kind:
+            case "load":
+                return self._read(instr.detail, None)
+            case "literal":
+                number = _from_bits(instr.detail, instr.dtype)
+                return literal(number, register_type(instr.dtype))
+            case "symbol":
+                return self.symbols[instr.detail]
+            case "index":
+                return self._position(*instr.detail)
+            case "apply":
+                op, params = instr.detail
+                args = self._together([self.value(a) for a in instr.args])
+                return op.emit(self.e, *args, **dict(params))
+            case "inside":
+                return self._inside(self.value(instr.args[0]), instr.detail)
+            case "pick":
+                operand, word = instr.detail
+                index = self.value(instr.args[0])
+                stride = f.splat(self.symbols[word], index.lanes)
+                return self._read(operand, f.mul(index, stride))
+        raise AssertionError(instr.kind)
+
+    def _together(self, values: list[Value]) -> list[Value]:
+        lanes = max(v.lanes for v in values)
+        return [self.f.splat(v, lanes) for v in values]
+
+    def _position(self, loop: str, which: int) -> Value:
+        if loop == "row":
+            return self.row[which]
+        if loop == "reduced":
+            return self.inner[which]
+        return self._lane_index()
+
+    def _lane_index(self) -> Value:
+        f = self.f
+        if self.lanes == 1:
+            return self.lane
+        return f.add(f.splat(self.lane, self.lanes), f.iota(self.lanes))
+
+    def _inside(self, index: Value, word: int) -> Value:
+        f = self.f
+        if index.element != "i64":
+            wide = vector("i64", index.lanes)
+            index = f.op(f"sext {index.text} to {wide}", wide)
+        length = f.splat(self.symbols[word], index.lanes)
+        negative = f.compare("slt", index, 0)
+        index = f.select(negative, f.add(index, length), index)
+        outside = f.compare("uge", index, length)
+        wrong = outside
+        if self.mask is not None and index.lanes > 1:
+            wrong = f.binary("and", outside, self.mask)
+        if wrong.lanes > 1:
+            packed = f"i{wrong.lanes}"
+            bits = f.op(f"bitcast {wrong.text} to {packed}", packed)
+            wrong = f.compare("ne", bits, 0)
+        with f.when(wrong):
+            f.store(literal(1, "i64"), self.error)
+        return f.select(outside, literal(0, index.type), index)
+
+    # Memory --------------------------------------------------------------------------
+
+    def _place(self, k: int, further: Value | None) -> tuple[Value, bool]:
+        """Return where lane 0, or each lane, finds its element; and whether each."""
+        f, operand = self.f, self.loops.operands[k]
+        element = memory_type(operand.dtype)
+        at = self.places.get(k, self.bases[k])
+        count = len(operand.rows)
+        for j, moves in enumerate(operand.reduced):
+            if moves:
+                stride = self.strides[k][count + j]
+                assert stride is not None
+                at = f.at(at, f.mul(self.inner[j], stride), element)
+        apart = operand.lane == 2 and self.lanes > 1
+        if further is not None and further.lanes == 1:
+            at = f.at(at, further, element)
+        elif further is not None:
+            apart = True
+        if not apart:
+            if operand.lane == 1:
+                return f.at(at, self.lane, element), False
+            if operand.lane == 2:
+                stride = self.strides[k][-1]
+                assert stride is not None
+                return f.at(at, f.mul(self.lane, stride), element), False
+            return at, False
+        index = further if further is not None and further.lanes > 1 else None
+        if operand.lane:
+            along = self._lane_index()
+            if operand.lane == 2:
+                stride = self.strides[k][-1]
+                assert stride is not None
+                along = f.mul(along, f.splat(stride, self.lanes))
+            index = along if index is None else f.add(index, along)
+        assert index is not None
+        return f.at(at, index, element), True
+
+    def _read(self, k: int, further: Value | None) -> Value:
+        f, operand = self.f, self.loops.operands[k]
+        at, apart = self._place(k, further)
+        lanes = self.lanes if apart or operand.lane else 1
+        kind = vector(memory_type(operand.dtype), lanes)
+        if apart:
+            found = f.gather(at, kind, self.mask)
+        elif lanes > 1 and self.mask is not None:
+            found = f.load_masked(at, kind, self.mask)
+        else:
+            found = f.load(at, kind)
+        if element_of(kind) == "i8":
+            return f.compare("ne", found, 0)
+        return found
+
+    def _write(self, instr: Instr) -> None:
+        f = self.f
+        value = self.value(instr.args[0])
+        further = None
+        if instr.kind == "add":
+            k, word = instr.detail
+            further = f.mul(self.value(instr.args[1]), self.symbols[word])
+        else:
+            k = instr.detail
+        operand = self.loops.operands[k]
+        at, apart = self._place(k, further)
+        if instr.kind == "add":
+            value = self.e.add(f.load(at, memory_type(operand.dtype)), value)
+        lanes = self.lanes if operand.lane else 1
+        value = f.splat(value, lanes)
+        if value.element == "i1":
+            wide = vector("i8", lanes)
+            value = f.op(f"zext {value.text} to {wide}", wide)
+        if apart:
+            f.scatter(value, at, self.mask)
+        elif lanes > 1 and self.mask is not None:
+            f.store_masked(value, at, self.mask)
+        else:
+            f.store(value, at)

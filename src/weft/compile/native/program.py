@@ -1,0 +1,319 @@
+"""The native engine: a program that runs its graph as machine code."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, final
+
+import numpy as np
+
+from weft.compile.interpret import Tape
+from weft.compile.native.executor import Cell
+from weft.compile.native.form import Form
+from weft.compile.native.frame import (
+    ORDER,
+    Frame,
+    address_of,
+    aligned,
+    collected,
+    source,
+)
+from weft.compile.native.library import library
+from weft.compile.native.lower import lower
+from weft.compile.native.threads import cores, entry_points, lead
+from weft.compile.program import (
+    Plan,
+    Program,
+    batches,
+    check_steps,
+    entries,
+    fitted_inputs,
+    roles,
+)
+from weft.graph.errors import FeedError
+from weft.graph.node import Node, describe
+from weft.graph.tree import unflatten
+from weft.ops.propagate import bind_feed
+from weft.ops.sample import Array
+
+# Smaller inputs are copied to where the program expects them; larger ones are read
+# where they lie.
+_SMALL = 4096
+# A second thread is called for steps that take longer, in nanoseconds.
+_WORTH_HELP = 150_000
+# Runs that take longer, in nanoseconds, leave this thread free to be interrupted.
+_LONG = 20_000_000
+
+
+@final
+class NativeProgram(Program):
+    """A program compiled to machine code.
+
+    Parameters
+    ----------
+    plan : Plan
+    threads : int, optional
+        How many threads may share a large step; as many as there are cores by default.
+        The result does not depend on it.
+    """
+
+    def __init__(self, plan: Plan, threads: int | None = None) -> None:
+        self._plan = plan
+        self._threads = cores() if threads is None else max(threads, 1)
+        self.form: Form = lower(
+            plan.inputs, plan.outputs, plan.updates, list(plan.state)
+        )
+        self._library = library()
+        self._leader: Any = entry_points(self._library)[0]
+        self._arrays: dict[Node, Array] = {
+            leaf: _copied(array) for leaf, array in plan.state.items()
+        }
+        self._held = {
+            self.form.state[leaf].number: array for leaf, array in self._arrays.items()
+        }
+        for buffer in self.form.buffers:
+            if buffer.kind == "constant":
+                assert buffer.node is not None
+                self._held[buffer.number] = _copied(buffer.node.params["value"])
+        self._calls: dict[Any, list[Frame]] = {}
+        self._runs: dict[Any, Frame] = {}
+        self._lock = threading.RLock()
+        self._state = _Live(self._arrays, self._lock)
+
+    @property
+    def state(self) -> Mapping[Node, Array]:
+        """The live state; each look at a value is a copy of it."""
+        return self._state
+
+    # One step -----------------------------------------------------------------------
+
+    def __call__(self, *arrays: Any) -> Any:
+        """Compute the outputs, then apply the updates."""
+        fed = fitted_inputs(self._plan, arrays)
+        key = tuple([array.shape for array in fed])
+        free = self._calls.get(key)
+        if free is None:
+            free = self._calls.setdefault(key, [])
+        try:
+            frame = free.pop()
+        except IndexError:
+            frame = self._frame(fed)
+        kept = []
+        for k, array in enumerate(fed):
+            if k in frame.inputs:
+                frame.inputs[k][...] = array
+            else:
+                whole = np.ascontiguousarray(array)
+                kept.append(whole)
+                frame.point(self.form.inputs[k].number, address_of(whole))
+        if self._plan.updates:
+            with self._lock:
+                self._step(frame, fed)
+        else:
+            self._step(frame, fed)
+        outputs = [value.copy() for value in frame.outputs]
+        free.append(frame)
+        return unflatten(self._plan.structure, outputs)
+
+    def _frame(self, fed: Sequence[Array]) -> Frame:
+        feeding = ["placed" if a.nbytes <= _SMALL else "whole" for a in fed]
+        frame = Frame(
+            self.form,
+            self._bindings(fed),
+            self._library,
+            self._held,
+            feeding,
+            collecting=False,
+        )
+        _ask(frame, frame, steps=1, batch=0, has_last=False)
+        return frame
+
+    def _step(self, frame: Frame, fed: Sequence[Array]) -> None:
+        helpers = self._helpers(frame)
+        if helpers or frame.work > _LONG:
+            lead(self._library, frame.control, helpers, frame.work > _LONG)
+        else:
+            self._leader(frame.argument)
+        if frame.control[Cell.ERROR]:
+            self._explain(frame, fed)
+
+    # One epoch ----------------------------------------------------------------------
+
+    def run(
+        self, arrays: Sequence[Any], order: Any = None, batch_size: int | None = None
+    ) -> Any:
+        """Take one epoch."""
+        plan = self._plan
+        fed = [np.ascontiguousarray(a) for a in fitted_inputs(plan, arrays)]
+        how = roles(plan, fed)
+        rows, size = batches(fed, how, order, batch_size)
+        steps = -(-len(rows) // size)
+        check_steps(plan, fed, how, steps)
+        if not steps:
+            return unflatten(plan.structure, self._collected(0, {}))
+        first = self._run_frame(fed, how, min(size, len(rows)), None)
+        rest = len(rows) - (steps - 1) * size
+        final = first
+        if rest != min(size, len(rows)):
+            final = self._run_frame(fed, how, rest, first)
+        outputs = self._collected(steps, first.bindings, final.bindings)
+        order = np.ascontiguousarray(rows, np.int64)
+        for frame in (first, final):
+            self._point(frame, fed, how, order, outputs)
+        with self._lock:
+            # Both tables belong to one run, with one control block.
+            _ask(first, final, steps, size, has_last=final is not first)
+            taken = self._lead(first, steps)
+            if taken < steps:
+                last = final if taken == steps - 1 else first
+                batch = rows[taken * size : (taken + 1) * size]
+                self._explain(first, entries(fed, how, taken, batch), last)
+        return unflatten(plan.structure, outputs)
+
+    def _lead(self, frame: Frame, steps: int) -> int:
+        work = frame.work * steps
+        helpers = self._helpers(frame)
+        return lead(self._library, frame.control, helpers, work > _LONG)
+
+    def _helpers(self, frame: Frame) -> int:
+        return self._threads - 1 if frame.work > _WORTH_HELP else 0
+
+    def _run_frame(
+        self,
+        fed: Sequence[Array],
+        how: Sequence[str],
+        count: int,
+        first: Frame | None,
+    ) -> Frame:
+        """Return the frame of batches of `count` rows, for inputs of such shapes."""
+        shapes = [
+            (count, *a.shape[1:])
+            if h == "gathered"
+            else a.shape[1:]
+            if h == "stepped"
+            else a.shape
+            for a, h in zip(fed, how, strict=True)
+        ]
+        key = (tuple(shapes), tuple(how))
+        if key not in self._runs:
+            nothing = [
+                np.broadcast_to(np.empty((), a.dtype), shape)
+                for a, shape in zip(fed, shapes, strict=True)
+            ]
+            self._runs[key] = Frame(
+                self.form,
+                self._bindings(nothing),
+                self._library,
+                self._held,
+                how,
+                collecting=True,
+                arena=None if first is None else first.arena,
+                control=None if first is None else first.control,
+            )
+        return self._runs[key]
+
+    def _collected(
+        self,
+        steps: int,
+        bindings: Mapping[str, int],
+        final: Mapping[str, int] | None = None,
+    ) -> list[Array]:
+        """Return empty arrays for the outputs of all steps."""
+        outputs = []
+        for node, buffer in zip(self._plan.outputs, self.form.outputs, strict=True):
+            shape = buffer.lengths(bindings) if bindings else _least(node)
+            if final is not None and buffer.lengths(final) != shape:
+                raise FeedError(
+                    f"{describe(node)} has another shape in the last, smaller batch, "
+                    "so its values cannot be stacked: choose a batch_size that divides "
+                    "the rows, or call the program once per batch"
+                )
+            outputs.append(np.empty((steps, *shape), node.dtype))
+        return outputs
+
+    def _point(
+        self,
+        frame: Frame,
+        fed: Sequence[Array],
+        how: Sequence[str],
+        order: Array,
+        outputs: Sequence[Array],
+    ) -> None:
+        frame.point(ORDER, address_of(order))
+        for k, (array, role) in enumerate(zip(fed, how, strict=True)):
+            if role == "whole":
+                frame.point(self.form.inputs[k].number, address_of(array))
+            else:
+                frame.point(source(k), address_of(array))
+        for k, output in enumerate(outputs):
+            frame.point(collected(k), address_of(output))
+
+    # Both ---------------------------------------------------------------------------
+
+    def _bindings(self, values: Sequence[Array]) -> dict[str, int]:
+        nodes = [*self._plan.inputs, *self._arrays]
+        return bind_feed(nodes, [*values, *self._arrays.values()])
+
+    def _explain(
+        self, frame: Frame, fed: Sequence[Array], last: Frame | None = None
+    ) -> None:
+        """Raise what the reference has to say about a step that went wrong."""
+        frame.control[Cell.ERROR] = 0
+        for call in [*frame.host, *(last.host if last else ())]:
+            if call.error is not None:
+                error, call.error = call.error, None
+                raise error
+        plan = self._plan
+        tape = Tape(
+            [*plan.outputs, *plan.updates.values()], [*plan.inputs, *plan.state]
+        )
+        values = dict(zip(plan.inputs, fed, strict=True))
+        tape.run({**self._arrays, **values}, self._bindings(fed))
+        raise FeedError("a position is outside the axis that it counts")
+
+
+def _ask(frame: Frame, final: Frame, steps: int, batch: int, has_last: bool) -> None:
+    """Write into the control block what a run consists of."""
+    control = frame.control
+    control[Cell.STOP] = control[Cell.ERROR] = control[Cell.PROGRESS] = 0
+    control[Cell.FULL], control[Cell.LAST] = frame.table, final.table
+    control[Cell.ENTRIES] = len(frame.calls)
+    control[Cell.LAST_ENTRIES] = len(final.calls)
+    control[Cell.COMMIT_AT] = frame.commit_at
+    control[Cell.LAST_COMMIT_AT] = final.commit_at
+    control[Cell.STEPS], control[Cell.BATCH] = steps, batch
+    control[Cell.HAS_LAST] = has_last
+    control[Cell.TICKS] = 0
+
+
+def _copied(array: Array) -> Array:
+    """Return a copy that begins where a cache line does."""
+    whole = np.asarray(array)
+    copy = aligned(max(whole.nbytes, 1))[: whole.nbytes]
+    copy = copy.view(whole.dtype).reshape(whole.shape)
+    copy[...] = whole
+    return copy
+
+
+def _least(node: Node) -> tuple[int, ...]:
+    return tuple(size if isinstance(size, int) else 0 for size in node.shape)
+
+
+@final
+class _Live(Mapping[Node, Array]):
+    """The state as it is: each look gives a copy, taken between two steps."""
+
+    def __init__(
+        self, arrays: Mapping[Node, Array], lock: AbstractContextManager[Any]
+    ) -> None:
+        self._arrays, self._lock = arrays, lock
+
+    def __getitem__(self, leaf: Node) -> Array:
+        with self._lock:
+            return self._arrays[leaf].copy()
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
