@@ -6,6 +6,7 @@ from weft.compile.native.functions.erf import erf
 from weft.compile.native.functions.exp import exp, expm1
 from weft.compile.native.functions.gamma import lgamma, polygamma
 from weft.compile.native.functions.log import log, log1p
+from weft.compile.native.functions.power import power
 from weft.compile.native.functions.tanh import tanh
 from weft.compile.native.functions.trig import cos, sin
 from weft.compile.native.ir import Value
@@ -66,7 +67,7 @@ class VectorEmitter(Lanes):
 
     def power(self, x: Value, y: Value) -> Value:
         """X to the y."""
-        raise NotImplementedError
+        return power(self, x, y)
 
     def lgamma(self, x: Value) -> Value:
         """The logarithm of the absolute gamma function."""

@@ -8,6 +8,7 @@ from weft.compile.native.functions.exponent import (
     FORMATS,
     Whole,
     nearest,
+    power_of_two,
     scale,
 )
 from weft.compile.native.functions.polynomial import horner
@@ -78,14 +79,38 @@ _CONSTANTS = {
     ),
 }
 
+# (exp(r) - 1 - r) / r^2, to 3.1e-9 of exp(r).
+_SHORT = (
+    0.49999993447680313,
+    0.16666520632451584,
+    0.04166838813820404,
+    0.00836871645189092,
+    0.0013814588251066838,
+)
+
 
 def exp(e: Lanes, x: Value) -> Value:
     """Return e to the x, within 1 unit in the last place."""
+    return exp_of_pair(e, x)
+
+
+def exp_of_pair(e: Lanes, x: Value, low: Value | None = None) -> Value:
+    """Return e to the x + low, `low` so small that it could be rounded off."""
     constants = _CONSTANTS[x.element]
-    low, high = constants.limits
-    x = e.min(e.const(high, x), e.max(e.const(low, x), x))
-    n, r = _reduce(e, x)
+    n, r = _reduce(e, _clip(e, x, *constants.limits))
+    if low is not None:
+        r = e.add(r, low)
     return scale(e, horner(e, r, (1.0, 1.0, *constants.exp)), n)
+
+
+def short_exp(e: Lanes, x: Value) -> Value:
+    """Return e to the x of doubles, to 3.1e-9 of it, far enough to be cut to floats."""
+    n, r = _reduce(e, _clip(e, x, -200.0, 200.0))
+    return e.mul(horner(e, r, (1.0, 1.0, *_SHORT)), power_of_two(e, n))
+
+
+def _clip(e: Lanes, x: Value, low: float, high: float) -> Value:
+    return e.min(e.const(high, x), e.max(e.const(low, x), x))
 
 
 def _reduce(e: Lanes, x: Value) -> tuple[Whole, Value]:
@@ -98,11 +123,8 @@ def _reduce(e: Lanes, x: Value) -> tuple[Whole, Value]:
 def expm1(e: Lanes, x: Value) -> Value:
     """Return e to the x minus 1, within 2 units in the last place."""
     constants = _CONSTANTS[x.element]
-    high = constants.limits[1]
-    least = e.const(constants.minus_one, x)
-    value = e.mul(
-        e.const(2, x), half_expm1(e, e.min(e.const(high, x), e.max(least, x)))
-    )
+    inside = _clip(e, x, constants.minus_one, constants.limits[1])
+    value = e.mul(e.const(2, x), half_expm1(e, inside))
     # Keeps -0 and the denormals.
     return e.select(e.less(e.abs(x), e.const(constants.tiny, x)), x, value)
 

@@ -1,8 +1,8 @@
 """The logarithm of gamma and its derivatives.
 
-The first two are SciPy's, called lane by lane. It publishes no others; of those x is
-first brought to 1/2 and above by reflection, then beyond 10 by the recurrence, where the
-asymptotic series is exact to the last digits.
+That and the first derivative are SciPy's, called lane by lane. It publishes no others.
+For those x is brought to 1/2 and above by reflection, then beyond 12 by the recurrence,
+where the asymptotic series is exact to the last digits.
 """
 
 import math

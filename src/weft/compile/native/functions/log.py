@@ -1,5 +1,7 @@
 """The logarithm: x = 2^k m with m in [3/4, 3/2), then k log 2 + log m."""
 
+from collections.abc import Sequence
+
 from weft.compile.native.functions import machine
 from weft.compile.native.functions.exponent import (
     FORMATS,
@@ -14,7 +16,7 @@ from weft.compile.native.lanes import Lanes
 INF, NAN = float("inf"), float("nan")
 
 # log 2 in two parts; the first has so few bits that k times it is exact.
-_LOG_2 = {
+LOG_2 = {
     "float": (0.693359375, -0.00021219444),
     "double": (0.6931471803691238, 1.9082149292705877e-10),
 }
@@ -43,10 +45,25 @@ _BY_ATANH = (
 )
 
 
+# The same, to 1.2e-11: enough for a double that becomes a float.
+_SHORT = (
+    0.666666630593452,
+    0.40000867427512216,
+    0.28506794542054864,
+    0.24103482122940148,
+)
+
+
 def log(e: Lanes, x: Value) -> Value:
     """Return the natural logarithm, within 1 unit in the last place."""
     m, k = split(e, x)
-    return _edges(e, x, _log(e, e.sub(m, e.const(1, x)), k))
+    return edges(e, x, _log(e, e.sub(m, e.const(1, x)), k))
+
+
+def short_log(e: Lanes, x: Value) -> Value:
+    """Return the natural logarithm of a double, to 1.2e-11 of it."""
+    m, k = split(e, x)
+    return edges(e, x, _by_atanh(e, e.sub(m, e.const(1, x)), k, _SHORT))
 
 
 def log1p(e: Lanes, x: Value) -> Value:
@@ -59,7 +76,7 @@ def log1p(e: Lanes, x: Value) -> Value:
     four = _four_by_power(e, k)
     quarter = e.const(0.25, x)
     f = e.fma(e.mul(x, quarter), four, e.fma(four, quarter, e.const(-1, x)))
-    value = _edges(e, u, _log(e, f, k))
+    value = edges(e, u, _log(e, f, k))
     # Keeps -0 and the denormals.
     tiny = e.const(2.0 ** -(FORMATS[x.element].fraction + 2), x)
     return e.select(e.less(e.abs(x), tiny), x, value)
@@ -74,8 +91,8 @@ def _four_by_power(e: Lanes, k: Value) -> Value:
     return power_of_two(e, Whole(k, holder))
 
 
-def _edges(e: Lanes, x: Value, value: Value) -> Value:
-    """Return the value, where x is a positive number, else what log gives."""
+def edges(e: Lanes, x: Value, value: Value) -> Value:
+    """Return `value` where x is a positive number, else the logarithm it has."""
     if machine.has(e):
         return machine.fixup(e, value, x, _EDGES)
     inf, zero = e.const(INF, x), e.const(0, x)
@@ -89,16 +106,20 @@ _EDGES = {"zero": "-inf", "-inf": "nan", "inf": "inf", "negative": "nan"}
 
 def _log(e: Lanes, f: Value, k: Value) -> Value:
     """Return log(1 + f) + k log 2."""
-    high, low = (e.const(part, f) for part in _LOG_2[f.element])
-    square = e.mul(f, f)
-    if f.element == "float":
-        # f - f^2 / 2 + f^3 R(f), the small terms first.
-        tail = e.fma(horner(e, f, _DIRECT), f, e.const(-0.5, f))
-        return e.fma(k, high, e.add(f, e.fma(k, low, e.mul(square, tail))))
-    # log(1 + f) = 2 atanh(s), and 2 s = f - s f.
+    if f.element == "double":
+        return _by_atanh(e, f, k, _BY_ATANH)
+    high, low = (e.const(part, f) for part in LOG_2[f.element])
+    # f - f^2 / 2 + f^3 R(f), the small terms first.
+    tail = e.fma(horner(e, f, _DIRECT), f, e.const(-0.5, f))
+    return e.fma(k, high, e.add(f, e.fma(k, low, e.mul(e.mul(f, f), tail))))
+
+
+def _by_atanh(e: Lanes, f: Value, k: Value, coefficients: Sequence[float]) -> Value:
+    """Return log(1 + f) + k log 2; log(1 + f) = 2 atanh(s) and 2 s = f - s f."""
+    high, low = (e.const(part, f) for part in LOG_2[f.element])
     s = e.div(f, e.add(f, e.const(2, f)))
     z = e.mul(s, s)
-    half = e.mul(square, e.const(0.5, f))
-    series = e.mul(z, horner(e, z, _BY_ATANH))
+    half = e.mul(e.mul(f, f), e.const(0.5, f))
+    series = e.mul(z, horner(e, z, coefficients))
     tail = e.fma(s, e.add(half, series), e.mul(k, low))
     return e.fma(k, high, e.sub(f, e.sub(half, tail)))
