@@ -6,6 +6,7 @@ a `Program`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from weft.compile.interpret import evaluate
@@ -13,6 +14,7 @@ from weft.compile.program import Plan, Program, plan
 from weft.compile.reference import ReferenceProgram
 from weft.graph.errors import GraphError
 from weft.graph.node import Node
+from weft.rewrite import fast
 
 
 def _native(plan: Plan, threads: int | None) -> Program:
@@ -77,7 +79,15 @@ def compile(
     if name not in _ENGINES:
         known = ", ".join(["auto", *_ENGINES])
         raise GraphError(f"there is no engine {engine!r}: choose one of {known}")
-    return _ENGINES[name](plan(inputs, outputs, updates, state), threads)
+    return _ENGINES[name](_rewritten(plan(inputs, outputs, updates, state)), threads)
+
+
+def _rewritten(given: Plan) -> Plan:
+    """Return the plan with a cheaper graph of the same values, for every engine."""
+    count = len(given.outputs)
+    better = fast([*given.outputs, *given.updates.values()])
+    updates = dict(zip(given.updates, better[count:], strict=True))
+    return replace(given, outputs=tuple(better[:count]), updates=updates)
 
 
 __all__ = ["Plan", "Program", "compile", "evaluate", "plan"]

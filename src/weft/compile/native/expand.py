@@ -12,7 +12,14 @@ differentiation, which never meet it.
 from collections.abc import Callable, Iterable, Sequence
 
 from weft.compile.native.kinds import is_native
-from weft.compile.native.view import VIEWS, View, row_major, strided
+from weft.compile.native.view import (
+    VIEWS,
+    View,
+    nonunit,
+    peeled,
+    row_major,
+    strided,
+)
 from weft.graph.leaf import INPUT, Leaf
 from weft.graph.node import Node, intern
 from weft.graph.origin import derived_from
@@ -20,9 +27,9 @@ from weft.graph.walk import topological
 from weft.ops.arithmetic import cast
 from weft.ops.index import arange, one_hot
 from weft.ops.logic import where
-from weft.ops.record import OPS
+from weft.ops.record import OPS, Op
 from weft.ops.special import exp, log, log1p
-from weft.ops.structure import expand_dims, reshape
+from weft.ops.structure import broadcast_to, expand_dims, reshape
 
 
 def expand(
@@ -88,10 +95,26 @@ def _plain(node: Node, view: View) -> bool:
 
 def _expanded(node: Node) -> Node:
     rule = _RULES.get(node.op.name)
+    if isinstance(node.op, Op) and node.op.emit is not None:
+        rule = _of_numbers
     if rule is None and not is_native(node):
         rule = _whole_inputs
     found = node if rule is None else rule(node)
     return node if found is None else found
+
+
+def _of_numbers(node: Node) -> Node | None:
+    """Compute with single numbers what would be computed with repeated ones."""
+    if not nonunit(node.shape):
+        return None
+    numbers = [peeled(x, (None,) * x.ndim)[0] for x in node.inputs]
+    if any(nonunit(x.shape) for x in numbers):
+        return None
+    one = intern(
+        node.op, tuple(reshape(x, ()) for x in numbers), dict(node.params)
+    )
+    repeated: Node = broadcast_to(one, node.shape)
+    return repeated
 
 
 # Softmax and its kin ----------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any, final
 from weft.compile.native.extent import times
 from weft.compile.native.form import Access, Buffer, Extent, LoopStep, through
 from weft.compile.native.group import Group, uses
-from weft.compile.native.kinds import FOLDS, SCANS
+from weft.compile.native.kinds import FOLDS, IMMEDIATE, SCANS
 from weft.compile.native.loops import Instr, Loops, Operand, literal_bits
 from weft.compile.native.view import (
     Mapping,
@@ -129,12 +129,8 @@ class Fuser:
         mapping = self.group.mapping(node)
         assert mapping is not None
         match name:
-            case "arange":
-                return self._index(mapping[0])
-            case "size":
-                (x,) = node.inputs
-                count = times(*(x.shape[a] for a in node.params["axis"]))
-                return code.add("symbol", "int64", [], code.symbol(count))
+            case "arange" | "size":
+                return self._immediate(node, mapping)
             case "one_hot":
                 return self._one_hot(node, mapping)
             case "take" | "take_along_axis":
@@ -145,6 +141,13 @@ class Fuser:
         ]
         detail = (node.op, tuple(sorted(node.params.items())))
         return code.add("apply", node.dtype, args, detail)
+
+    def _immediate(self, node: Node, mapping: Mapping) -> int:
+        if node.op.name == "arange":
+            return self._index(mapping[0])
+        (x,) = node.inputs
+        count = times(*(x.shape[a] for a in node.params["axis"]))
+        return self.code.add("symbol", "int64", [], self.code.symbol(count))
 
     def _index(self, dim: int | None) -> int:
         if dim is None:
@@ -190,6 +193,8 @@ class Fuser:
         node, mapping = peeled(node, mapping)
         if node in self.known:
             return self.known[node]
+        if node.op.name in IMMEDIATE:
+            return self._immediate(node, mapping)
         if node.op is CONSTANT and not nonunit(node.shape):
             bits = literal_bits(node.params["value"], node.dtype)
             return self.code.add("literal", node.dtype, [], bits)

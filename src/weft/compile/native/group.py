@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import final
 
 from weft.compile.native import view as views
-from weft.compile.native.kinds import FOLDS, SCANS, is_fused
+from weft.compile.native.kinds import FOLDS, IMMEDIATE, SCANS, is_fused
 from weft.compile.native.view import (
     VIEWS,
     broadcast_mapping,
@@ -154,7 +154,7 @@ class Grouping:
         self.groups: list[Group] = []
         self.where: dict[Node, Group] = {}
         self.realised: set[Node] = set()
-        self._commit = False
+        self._begin(commit=False)
         order = topological([*outputs, *updates.values()])
         late = _late(order, outputs, updates)
         for node in order:
@@ -162,12 +162,17 @@ class Grouping:
                 self._anchor(node)
         for node in outputs:
             self._need(node)
-        self._commit = True
+        self._begin(commit=True)
         for node in order:
             if node in late:
                 self._anchor(node)
         for node in updates.values():
             self._need(node)
+
+    def _begin(self, commit: bool) -> None:
+        """Begin a phase with a group for numbers, which many kernels will need."""
+        self._commit = commit
+        self._numbers = self._new("loops", (), None, [])
 
     # Anchors ------------------------------------------------------------------------
 
@@ -263,7 +268,7 @@ class Grouping:
         found = []
         for u, mapping, in_memory in uses(node, identity(node.shape)):
             source = base_of(u) if in_memory else u
-            if self._floats(source):
+            if self._floats(source) and (in_memory or u.op.name not in IMMEDIATE):
                 found.append((u, mapping, in_memory))
         return found[::-1]
 
@@ -304,15 +309,22 @@ class Grouping:
         else:
             (x,) = node.inputs
             found = [_value(x, identity(x.shape))]
-        return [(base_of(u) if m else u, mapping, m) for u, mapping, m in found]
+        return [
+            (base_of(u) if in_memory else u, mapping, in_memory)
+            for u, mapping, in_memory in found
+            if in_memory or u.op.name not in IMMEDIATE
+        ]
 
     def _candidates(
         self, ready: int, space: tuple[Size, ...], reads: set[Node]
     ) -> Iterable[Group]:
+        if not space and ready <= self._numbers.position:
+            yield self._numbers
         if ready >= 0:
             yield self.groups[ready]
         for group in self.groups[ready + 1 :][-_RECENT:]:
-            if group.kind == "loops" and (not space or reads & group.reads):
+            alike = not space and not group.space
+            if group.kind == "loops" and (alike or reads & group.reads):
                 yield group
 
     def _suits(

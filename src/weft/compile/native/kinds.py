@@ -9,6 +9,8 @@ FOLDS = frozenset({"sum", "max", "min", "prod", "argmax"})
 SCANS = frozenset({"cumsum"})
 # Not elementwise by their record, but known element by element.
 _POINTWISE = frozenset({"arange", "one_hot", "take", "take_along_axis", "size"})
+# Known from the position alone, so that no kernel need be told.
+IMMEDIATE = frozenset({"arange", "size"})
 # Written into memory piece by piece, or by kernels of their own.
 _STEPS = frozenset(
     {

@@ -20,6 +20,7 @@ from weft.compile.native.frame import (
 )
 from weft.compile.native.library import library
 from weft.compile.native.lower import lower
+from weft.compile.native.show import shown
 from weft.compile.native.threads import cores, entry_points, lead
 from weft.compile.program import (
     Plan,
@@ -80,6 +81,9 @@ class NativeProgram(Program):
         self._lock = threading.RLock()
         self._state = _Live(self._arrays, self._lock)
 
+    def __str__(self) -> str:
+        return shown(self.form)
+
     @property
     def state(self) -> Mapping[Node, Array]:
         """The live state; each look at a value is a copy of it."""
@@ -103,7 +107,7 @@ class NativeProgram(Program):
             if k in frame.inputs:
                 frame.inputs[k][...] = array
             else:
-                whole = np.ascontiguousarray(array)
+                whole = _in_one_piece(array)
                 kept.append(whole)
                 frame.point(self.form.inputs[k].number, address_of(whole))
         if self._plan.updates:
@@ -144,7 +148,7 @@ class NativeProgram(Program):
     ) -> Any:
         """Take one epoch."""
         plan = self._plan
-        fed = [np.ascontiguousarray(a) for a in fitted_inputs(plan, arrays)]
+        fed = [_in_one_piece(a) for a in fitted_inputs(plan, arrays)]
         how = roles(plan, fed)
         rows, size = batches(fed, how, order, batch_size)
         steps = -(-len(rows) // size)
@@ -293,6 +297,10 @@ def _copied(array: Array) -> Array:
     copy = copy.view(whole.dtype).reshape(whole.shape)
     copy[...] = whole
     return copy
+
+
+def _in_one_piece(array: Array) -> Array:
+    return array if array.flags.c_contiguous else array.copy()
 
 
 def _least(node: Node) -> tuple[int, ...]:
