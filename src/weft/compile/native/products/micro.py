@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-from weft.compile.native.ir import Function, Value, literal
+from weft.compile.native.ir import Function, Value, element_of, lanes_of, literal
 
 
 @final
@@ -36,44 +36,60 @@ class Left:
 
 @final
 @dataclass(frozen=True)
+class Right:
+    """Where B's rows are: those of the tile's columns.
+
+    Parameters
+    ----------
+    base : Value
+        The address of the first element.
+    step : Value
+        The stride of p in elements.
+    """
+
+    base: Value
+    step: Value
+
+
+@final
+@dataclass(frozen=True)
+class Output:
+    """Where the tile of C is.
+
+    Parameters
+    ----------
+    base : Value
+        The address of its first element.
+    row : Value
+        The stride of its rows in elements.
+    masks : sequence of Value
+        Which lanes of each vector are inside; none where all are.
+    """
+
+    base: Value
+    row: Value
+    masks: Sequence[Value]
+
+
+@final
+@dataclass(frozen=True)
 class Tile:
-    """One tile of registers: its size, and how lanes beyond the edge are left out.
+    """One tile of registers.
 
     Parameters
     ----------
     rows, vectors : int
+        Its height and width.
     kind : str
         The type of a register.
     masks : sequence of Value
-        One for each vector of a row; none where all lanes are inside.
+        Which lanes of each of B's vectors may be read; none where all may.
     """
 
     rows: int
     vectors: int
     kind: str
     masks: Sequence[Value]
-
-    def load(self, f: Function, row: Value) -> list[Value]:
-        """Load a row of the tile."""
-        return [
-            f.load_masked(address, self.kind, self.masks[v])
-            if self.masks
-            else f.load(address, self.kind)
-            for v, address in enumerate(self._addresses(f, row))
-        ]
-
-    def store(self, f: Function, row: Value, values: Sequence[Value]) -> None:
-        """Store a row of the tile."""
-        for v, address in enumerate(self._addresses(f, row)):
-            if self.masks:
-                f.store_masked(values[v], address, self.masks[v])
-            else:
-                f.store(values[v], address)
-
-    def _addresses(self, f: Function, row: Value) -> list[Value]:
-        lanes = Value("", self.kind).lanes
-        element = Value("", self.kind).element
-        return [f.at(row, v * lanes, element) for v in range(self.vectors)]
 
 
 def multiply_add(f: Function, x: Value, y: Value, z: Value) -> Value:
@@ -91,10 +107,8 @@ def micro_kernel(
     tile: Tile,
     left: Left,
     a: Value,
-    b: Value,
-    b_step: Value,
-    c: Value,
-    c_row: Value,
+    right: Right,
+    output: Output,
     depth: Value,
     first: Value,
 ) -> None:
@@ -105,58 +119,51 @@ def micro_kernel(
     f : Function
     tile : Tile
     left : Left
-    a, b, c : Value
-        Addresses of the first elements.
-    b_step, c_row : Value
-        The strides, in elements, of B's and C's rows.
+    a : Value
+        The address of A's first element.
+    right : Right
+    output : Output
     depth : Value
         How many p there are.
     first : Value
         Whether the sums begin here, at 0, or at what C holds.
     """
-    element = Value("", tile.kind).element
-    sums = _begin(f, tile, c, c_row, first)
-    with f.loop(0, depth, carried=[a, b, *sums]) as p:
+    element = element_of(tile.kind)
+    sums = _begin(f, tile, output, first)
+    with f.loop(0, depth, carried=[a, right.base, *sums]) as p:
         a, b, *sums = p.carried
-        row = tile.load(f, b)
+        row = _load(f, tile, b, tile.masks)
         for r in range(tile.rows):
-            one = f.load(_element(f, left, a, r, element), element)
-            spread = f.splat(one, Value("", tile.kind).lanes)
+            spread = f.splat(_element(f, left, a, r, element), lanes_of(tile.kind))
             for v in range(tile.vectors):
-                at = r * tile.vectors + v
-                sums[at] = multiply_add(f, spread, row[v], sums[at])
+                n = r * tile.vectors + v
+                sums[n] = multiply_add(f, spread, row[v], sums[n])
         a = f.at(a, 1 if left.by_rows else left.step, element)
-        p.carry(a, f.at(b, b_step, element), *sums)
+        p.carry(a, f.at(b, right.step, element), *sums)
     sums = p.carried[2:]
     for r in range(tile.rows):
-        address = row_of(f, c, c_row, r, element)
-        tile.store(f, address, sums[r * tile.vectors : (r + 1) * tile.vectors])
-
-
-def row_of(f: Function, base: Value, stride: Value, r: int, element: str) -> Value:
-    """The address of row r, counted from `base`."""
-    return f.at(base, f.mul(stride, r), element) if r else base
+        address = _row(f, output.base, output.row, r, element)
+        _store(f, tile, address, output.masks, sums[r * tile.vectors :])
 
 
 def _element(f: Function, left: Left, a: Value, r: int, element: str) -> Value:
-    """The address of element (r, p) of A, where `a` is that of (0, p)."""
-    if not left.by_rows:
-        return f.at(a, r, element)
-    return row_of(f, a, left.row, r, element)
+    """Element (r, p) of A, where `a` is the address of (0, p)."""
+    if left.by_rows:
+        return f.load(_row(f, a, left.row, r, element), element)
+    return f.load(f.at(a, r, element), element)
 
 
-def _begin(
-    f: Function, tile: Tile, c: Value, c_row: Value, first: Value
-) -> list[Value]:
+def _begin(f: Function, tile: Tile, output: Output, first: Value) -> list[Value]:
     """The sums so far: zeros, or what C holds."""
-    element = Value("", tile.kind).element
+    element = element_of(tile.kind)
     zero = literal(0, tile.kind)
     fresh, stored, ready = f.label(), f.label(), f.label()
     f.branch_if(first, fresh, stored)
     f.start_block(stored)
-    sums = []
+    sums: list[Value] = []
     for r in range(tile.rows):
-        sums += tile.load(f, row_of(f, c, c_row, r, element))
+        address = _row(f, output.base, output.row, r, element)
+        sums += _load(f, tile, address, output.masks)
     f.branch(ready)
     f.start_block(fresh)
     f.branch(ready)
@@ -168,3 +175,42 @@ def _begin(
         )
         for s in sums
     ]
+
+
+def _row(f: Function, base: Value, stride: Value, r: int, element: str) -> Value:
+    """The address of row r, counted from `base`."""
+    return f.at(base, f.mul(stride, r), element) if r else base
+
+
+def _load(
+    f: Function, tile: Tile, address: Value, masks: Sequence[Value]
+) -> list[Value]:
+    """Load a row of the tile."""
+    places = _places(f, tile, address)
+    if not masks:
+        return [f.load(place, tile.kind) for place in places]
+    return [
+        f.load_masked(place, tile.kind, mask)
+        for place, mask in zip(places, masks, strict=True)
+    ]
+
+
+def _store(
+    f: Function,
+    tile: Tile,
+    address: Value,
+    masks: Sequence[Value],
+    values: Sequence[Value],
+) -> None:
+    """Store a row of the tile."""
+    for v, place in enumerate(_places(f, tile, address)):
+        if masks:
+            f.store_masked(values[v], place, masks[v])
+        else:
+            f.store(values[v], place)
+
+
+def _places(f: Function, tile: Tile, address: Value) -> list[Value]:
+    """The addresses of the vectors of a row."""
+    lanes, element = lanes_of(tile.kind), element_of(tile.kind)
+    return [f.at(address, v * lanes, element) for v in range(tile.vectors)]

@@ -1,42 +1,129 @@
-"""Copies of the right operand in the order in which the micro-kernel reads it.
+"""Copies of a block of B in the order in which it is read.
 
-Packed, B is a row of panels, each as wide as the register tile; a panel holds its rows
-one after the other, and zeros to the right of B's last column.
+A kernel that multiplies calls one of these for a block at a time, and reads the copy
+many times: its rows follow one another, so that neither the cache's sets nor its pages
+run out, and it is in the first or second cache by then. What is copied to the right of
+the last column is anything at all.
+
+Both have the signature ``(source, to, rows, columns, row, column, width)``: element
+(p, j) of the block is ``source[p row + j column]`` and goes to ``to[p width + j]``.
 """
 
+from collections.abc import Sequence
 from functools import cache
 
-from weft.compile.native.ir import Function, literal, memory_type
+from weft.compile.native.ir import Function, Value, literal, memory_type, vector
 from weft.compile.native.library import Kernel
+from weft.compile.native.products.lanes import bytes_of, inside, transposed
 from weft.compile.native.target import Target
+
+_PARAMS = [
+    ("ptr noalias", "source"),
+    ("ptr noalias", "to"),
+    *[("i64", name) for name in ("rows", "columns", "row", "column", "width")],
+]
 
 
 @cache
-def pack(dtype: str, target: Target) -> Kernel:
-    """Return the kernel that packs columns c0 ... c1 of B.
+def pack_rows(dtype: str, target: Target) -> Kernel:
+    """Return the kernel that copies rows of neighbours: `column` is 1.
 
-    Its words are B and where it goes; the number of rows and of columns; the strides of
-    B's rows and columns in elements; the width of a panel.
+    Parameters
+    ----------
+    dtype : str
+    target : Target
+
+    Returns
+    -------
+    Kernel
     """
-    name, element = f"pack.{dtype}", memory_type(dtype)
-    params = [("ptr noalias", "words")] + [("i64", n) for n in ("r0", "r1", "c0", "c1")]
-    f = Function(name, params, target)
-    words, _, _, c0, c1 = f.params
-    source, to, rows, columns, row, column, width = (
-        f.load(f.at(words, i, "i64"), kind)
-        for i, kind in enumerate(["ptr"] * 2 + ["i64"] * 5)
-    )
-    with f.loop(c0, c1, width) as panel:
-        j = panel.index
-        x = f.at(source, f.mul(j, column), element)
-        y = f.at(to, f.mul(j, rows), element)
-        inside = f.minimum(f.sub(columns, j), width)
-        with f.loop(0, rows) as p:
-            xp = f.at(x, f.mul(p.index, row), element)
-            yp = f.at(y, f.mul(p.index, width), element)
-            with f.loop(0, inside) as lane:
-                one = f.load(f.at(xp, f.mul(lane.index, column), element), element)
-                f.store(one, f.at(yp, lane.index, element))
-            with f.loop(inside, width) as lane:
-                f.store(literal(0, element), f.at(yp, lane.index, element))
+    name, element = f"pack_rows.{dtype}", memory_type(dtype)
+    lanes = target.lanes(bytes_of(element))
+    f = Function(name, _PARAMS, target)
+    source, to, rows, columns, row, _, width = f.params
+    with f.loop(0, rows) as p:
+        x = f.at(source, f.mul(p.index, row), element)
+        y = f.at(to, f.mul(p.index, width), element)
+        _copy(f, x, y, columns, vector(element, lanes))
     return Kernel(name, f.finish(), frozenset(f.declarations))
+
+
+@cache
+def pack_columns(dtype: str, target: Target) -> Kernel:
+    """Return the kernel that copies columns of neighbours: `row` is 1.
+
+    Squares of elements are transposed in registers. `width` is a multiple of 8, and
+    there is room for as many rows.
+
+    Parameters
+    ----------
+    dtype : str
+    target : Target
+
+    Returns
+    -------
+    Kernel
+    """
+    name, element = f"pack_columns.{dtype}", memory_type(dtype)
+    # Wider shuffles cost more than they bring.
+    lanes = min(32, target.vector_bytes) // bytes_of(element)
+    kind = vector(element, lanes)
+    f = Function(name, _PARAMS, target)
+    source, to, rows, columns, _, column, width = f.params
+    last = f.sub(columns, 1)
+    with f.loop(0, columns, lanes) as across:
+        # Columns beyond the last are read as the last one.
+        starts = [
+            f.at(
+                source, f.mul(f.minimum(f.add(across.index, i), last), column), element
+            )
+            for i in range(lanes)
+        ]
+        y = f.at(to, across.index, element)
+        whole = f.binary("and", rows, literal(-lanes, "i64"))
+        with f.loop(0, whole, lanes) as down:
+            p = down.index
+            square = [f.load(f.at(start, p, element), kind) for start in starts]
+            _put(f, transposed(f, square), f.at(y, f.mul(p, width), element), width)
+        if target.masks:
+            with f.when(f.compare("slt", whole, rows)):
+                mask = inside(f, f.sub(rows, whole), lanes)
+                square = [
+                    f.load_masked(f.at(start, whole, element), kind, mask)
+                    for start in starts
+                ]
+                to_rest = f.at(y, f.mul(whole, width), element)
+                _put(f, transposed(f, square), to_rest, width)
+        else:
+            with f.loop(whole, rows) as down:
+                to_row = f.at(y, f.mul(down.index, width), element)
+                for i, start in enumerate(starts):
+                    one = f.load(f.at(start, down.index, element), element)
+                    f.store(one, f.at(to_row, i, element))
+    return Kernel(name, f.finish(), frozenset(f.declarations))
+
+
+def _copy(f: Function, x: Value, y: Value, count: Value, kind: str) -> None:
+    """Copy elements that follow one another."""
+    lanes = Value("", kind).lanes
+    element = Value("", kind).element
+    whole = f.binary("and", count, literal(-lanes, "i64"))
+    with f.loop(0, whole, lanes) as i:
+        f.store(f.load(f.at(x, i.index, element), kind), f.at(y, i.index, element))
+    with f.when(f.compare("slt", whole, count)):
+        x, y = f.at(x, whole, element), f.at(y, whole, element)
+        rest = f.sub(count, whole)
+        if f.target.masks:
+            mask = inside(f, rest, lanes)
+            f.store_masked(f.load_masked(x, kind, mask), y, mask)
+        else:
+            with f.loop(0, rest) as i:
+                one = f.load(f.at(x, i.index, element), element)
+                f.store(one, f.at(y, i.index, element))
+
+
+def _put(f: Function, rows: Sequence[Value], to: Value, width: Value) -> None:
+    """Store vectors, each `width` elements behind the one before."""
+    for row in rows:
+        f.store(row, to)
+        to = f.at(to, width, row.element)

@@ -13,12 +13,18 @@ from weft.compile.native.call import Address, Call, Epilogue, Grid, Word
 from weft.compile.native.library import Kernel
 from weft.compile.native.products.batch import batch_words, batched
 from weft.compile.native.products.multiply import Form, multiply
-from weft.compile.native.products.pack import pack
+from weft.compile.native.products.pack import pack_columns, pack_rows
 from weft.compile.native.target import Target
 
 # Below so many floating-point operations, one tile: a second thread would cost more
 # than it brings.
 _WORTH_SHARING = 1_000_000
+# So many tiles are enough for a few threads; so many rows enough for one of them.
+_PIECES = 8
+_TALL = 516
+# Rows of B that are so many bytes apart are copied, if they are read for so many of A.
+_FAR = 2048
+_OFTEN = 48
 
 
 @final
@@ -101,19 +107,24 @@ def product_calls(
     if not product.m * product.n * prod(axis[0] for axis in product.batch):
         return []
     form = _form(product, target)
-    calls = []
-    if _packs(product, form, target):
-        calls.append(_pack_call(product, form, b, scratch, target))
-        b, product = scratch, _packed(product, form)
-        b_strides = (product.k, form.width)
-    else:
-        b_strides = (1, product.ldb)
-    a_strides = (1, product.lda) if product.left_transposed else (product.lda, 1)
-    after: tuple[Word, ...] = (epilogue.kernel, epilogue) if epilogue else (0, 0)
-    words = (a, b, c, product.k, *a_strides, *b_strides, product.ldc, *after)
     kernel = multiply(form, target)
-    calls.append(_call(product, form, kernel, words, target))
-    return calls
+    left, right = (product.lda, 1), (product.ldb, 1)
+    if product.left_transposed:
+        left = left[::-1]
+    if product.right_transposed:
+        right = right[::-1]
+    to = (product.ldc, 1)
+    matrices = (a, b, c)
+    if form.turned:
+        matrices = (b, a, c)
+        left, right, to = right[::-1], left[::-1], to[::-1]
+    after: tuple[Word, ...] = (epilogue.kernel, epilogue) if epilogue else (0, 0)
+    packs = _packing(product, form, right, target)
+    words = (*matrices, product.k, *left, *right, *to, packs, *after)
+    if product.batch:
+        return [_batch_call(product, form, kernel, words, target)]
+    grid = _grid(product, form)
+    return [Call(kernel, words, grid, product.flops, product.bytes)]
 
 
 def scratch_bytes(product: Product, target: Target) -> int:
@@ -128,12 +139,7 @@ def scratch_bytes(product: Product, target: Target) -> int:
     -------
     int
     """
-    product = _flattened(product)
-    form = _form(product, target)
-    if not _packs(product, form, target):
-        return 0
-    copies = prod(axis[0] for axis in product.batch if axis[2])
-    return copies * _panels_size(product, form) * product.itemsize
+    return 0
 
 
 def _flattened(product: Product) -> Product:
@@ -149,78 +155,51 @@ def _flattened(product: Product) -> Product:
 def _form(product: Product, target: Target) -> Form:
     """Choose the register tile: as wide as C allows with few lanes idle."""
     lanes = target.lanes(product.itemsize)
-    order = not product.left_transposed
-    if product.n <= lanes:
-        while lanes > 16 // product.itemsize and product.n <= lanes // 2:
+    wide, order = product.n, not product.left_transposed
+    turned = product.left_transposed and 4 * wide <= 3 * lanes and product.m >= lanes
+    if turned:
+        wide, order = product.m, product.right_transposed
+    if wide <= lanes:
+        while lanes > 16 // product.itemsize and wide <= lanes // 2:
             lanes //= 2
-        return Form(product.dtype, (8, 4, 1), 1, lanes, order)
-    vectors = -(-product.n // lanes)
+        return Form(product.dtype, (8, 4, 1), 1, lanes, order, turned)
+    vectors = -(-wide // lanes)
     most = target.registers // 8
     for width in (4, 2, 1):
         if width <= most and -(-vectors // width) * width <= 1.05 * vectors + 0.5:
             break
     heights = (6, 2, 1) if width > 1 else (8, 4, 1)
-    return Form(product.dtype, heights, width, lanes, order)
+    return Form(product.dtype, heights, width, lanes, order, turned)
 
 
-def _packs(product: Product, form: Form, target: Target) -> bool:
-    """Whether B is copied first: it lies the wrong way, or ends within a vector."""
-    ends = product.n % form.width != 0 and not target.masks
-    return product.right_transposed or ends
+def _packing(
+    product: Product, form: Form, strides: tuple[int, int], target: Target
+) -> Word:
+    """The code that packs the right operand of the form, or 0 where none is needed."""
+    step, column = strides
+    if column != 1:
+        return pack_columns(product.dtype, target)
+    columns = product.m if form.turned else product.n
+    rows = product.n if form.turned else product.m
+    ends = columns % form.width != 0 and not target.masks
+    far = step * product.itemsize >= _FAR and rows >= _OFTEN
+    return pack_rows(product.dtype, target) if ends or far else 0
 
 
-def _panels_size(product: Product, form: Form) -> int:
-    """How many elements B has when packed."""
-    return -(-product.n // form.width) * form.width * product.k
-
-
-def _packed(product: Product, form: Form) -> Product:
-    """The product with B's strides as they are when it is packed."""
-    size = _panels_size(product, form)
-    axes = []
-    for length, a, b, c in reversed(product.batch):
-        axes.append((length, a, size if b else 0, c))
-        size *= length if b else 1
-    return replace(product, batch=tuple(reversed(axes)))
-
-
-def _pack_call(
-    product: Product, form: Form, b: Address, scratch: Address, target: Target
-) -> Call:
-    """The call that packs B, once for every B there is."""
-    kernel = pack(product.dtype, target)
-    strides = (1, product.ldb) if product.right_transposed else (product.ldb, 1)
-    words = (b, scratch, product.k, product.n, *strides, form.width)
-    moved = 2 * product.k * product.n * product.itemsize
-    if not product.batch:
-        wide = form.width * max(1, -(-product.n // (8 * form.width)))
-        return Call(kernel, words, Grid(1, product.n, 1, wide), 0, moved)
-    packed = _packed(product, form)
-    axes = [
-        (old[0], old[2] * product.itemsize, new[2] * product.itemsize, 0)
-        for old, new in zip(product.batch, packed.batch, strict=True)
-        if old[2]
-    ]
-    count = prod(axis[0] for axis in axes)
-    inner = batch_words(kernel, words, 1, product.n, axes)
-    grid = Grid(count, 1, max(1, -(-count // 8)), 1)
-    return Call(batched(target), inner, grid, 0, count * moved)
-
-
-def _call(
+def _batch_call(
     product: Product,
     form: Form,
     kernel: Kernel,
     words: tuple[Word, ...],
     target: Target,
 ) -> Call:
-    """The call that multiplies."""
-    if not product.batch:
-        grid = _grid(product, form)
-        return Call(kernel, words, grid, product.flops, product.bytes)
+    """The call that multiplies for every index of the batch."""
     size = product.itemsize
-    axes = [(g, i * size, j * size, l * size) for g, i, j, l in product.batch]
-    count = prod(axis[0] for axis in product.batch)
+    axes = []
+    for length, *strides in product.batch:
+        i, j, l = (stride * size for stride in strides)
+        axes.append((length, j, i, l) if form.turned else (length, i, j, l))
+    count = prod(axis[0] for axis in axes)
     inner = batch_words(kernel, words, product.m, product.n, axes)
     pieces = 8 if product.flops > _WORTH_SHARING else 1
     grid = Grid(count, 1, -(-count // pieces), 1)
@@ -228,10 +207,14 @@ def _call(
 
 
 def _grid(product: Product, form: Form) -> Grid:
-    """Cut C into tiles, of whole register tiles."""
+    """Cut C into tiles, of whole register tiles: few columns, many rows.
+
+    The narrower a tile, the fewer times a panel of B is read from afar.
+    """
     m, n = product.m, product.n
     if product.flops <= _WORTH_SHARING:
         return Grid(m, n, m, n)
-    high = form.rows[0] * max(1, 96 // form.rows[0])
-    wide = form.width * max(1, 256 // form.width)
-    return Grid(m, n, high, wide)
+    high, wide = (form.width, n) if form.turned else (form.rows[0], form.width)
+    across = -(-n // wide)
+    pieces = max(-(-m // _TALL), min(-(-_PIECES // across), m // (8 * high) + 1))
+    return Grid(m, n, -(-m // (pieces * high)) * high, wide)
