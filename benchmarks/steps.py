@@ -179,40 +179,82 @@ def measure(
     return [replace(r, peak=machine.peak(r.workload)) for r in results]
 
 
+@final
+class Runner:
+    """A contestant on the line; one that stumbles is out, and says why.
+
+    Parameters
+    ----------
+    contestant : Contestant
+    process : Process
+        Where a racer of it has entered, or will.
+    """
+
+    def __init__(self, contestant: Contestant, process: Process) -> None:
+        self.contestant, self.process = contestant, process
+        self.taken: list[racer.Turn] = []
+        self.trouble: str | None = None
+
+    def turn(self, least: float = 0.0) -> None:
+        """Take a turn."""
+        if self.trouble is None:
+            try:
+                self.taken.append(self.process.call(racer.turn, least))
+            except BenchmarkError as error:
+                self.trouble = str(error)
+
+
 def race(
     workload: Workload, engine: str, turns: int
 ) -> tuple[list[Timing], dict[str, str]]:
-    """Let all contestants take turns on a workload."""
-    left_out: dict[str, str] = {}
+    """Let all contestants take turns on a workload.
+
+    Returns
+    -------
+    list of Timing
+    dict of str to str
+        Who did not finish, and why.
+    """
     with ExitStack() as stack:
-        entered = []
-        for each in contestants(workload, engine):
-            process = stack.enter_context(Process(each.environment))
-            args = (each.library.key, workload, each.setting)
-            entered.append((each, process, process.submit(racer.enter, *args)))
-        line: list[tuple[Contestant, Process, list[racer.Turn]]] = []
-        for each, process, future in entered:
-            try:
-                answer(future)
-                line.append((each, process, [process.call(racer.turn)]))
-            except BenchmarkError as error:
-                left_out[each.name] = str(error)
+        line = [
+            Runner(each, stack.enter_context(Process(each.environment)))
+            for each in contestants(workload, engine)
+        ]
+        _enter(line, workload)
+        for runner in line:
+            runner.turn()
         for number in range(1 + turns):  # the first of these is the warm-up
-            for _, process, taken in line:
+            for runner in line:
                 time.sleep(_SETTLE)
-                taken.append(process.call(racer.turn, _LEAST if number else 0.0))
-    timings = [_timing(each, workload, taken) for each, _, taken in line]
-    return timings, left_out
+                runner.turn(_LEAST if number else 0.0)
+    finished = [_timing(r, workload) for r in line if r.trouble is None]
+    return finished, {r.contestant.name: r.trouble for r in line if r.trouble}
 
 
-def _timing(
-    contestant: Contestant, workload: Workload, taken: Sequence[racer.Turn]
-) -> Timing:
-    first, warm_up, *rest = taken
+def _enter(line: Sequence[Runner], workload: Workload) -> None:
+    """Import libraries and draw problems, everybody at once: nothing is timed."""
+    futures = [
+        runner.process.submit(
+            racer.enter,
+            runner.contestant.library.key,
+            workload,
+            runner.contestant.setting,
+        )
+        for runner in line
+    ]
+    for runner, future in zip(line, futures, strict=True):
+        try:
+            answer(future)
+        except BenchmarkError as error:
+            runner.trouble = str(error)
+
+
+def _timing(runner: Runner, workload: Workload) -> Timing:
+    first, warm_up, *rest = runner.taken
     return Timing(
-        contestant.name,
-        contestant.library.key,
-        contestant.setting.threads,
+        runner.contestant.name,
+        runner.contestant.library.key,
+        runner.contestant.setting.threads,
         first.seconds,
         tuple(1e6 * turn.seconds / workload.steps for turn in rest),
         (*first.values, *warm_up.values),

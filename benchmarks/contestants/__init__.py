@@ -126,7 +126,7 @@ def contestants(
 
 
 def check_engine(engine: str) -> None:
-    """Refuse an engine that weft does not have.
+    """Refuse an engine that weft does not have, or that cannot be loaded here.
 
     Raises
     ------
@@ -136,5 +136,5 @@ def check_engine(engine: str) -> None:
 
     try:
         weft.compile([], weft.constant(0.0), engine=engine)
-    except weft.GraphError as error:
+    except (weft.GraphError, ImportError) as error:
         raise BenchmarkError(str(error)) from error

@@ -1,13 +1,13 @@
 """The arithmetic that needs no peer: counts, limits, laws, and who agrees."""
 
 # A test's name says what it shows.
-# ruff: noqa: D103
+# ruff: noqa: D101, D102, D103
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from benchmarks import growth, problem
+from benchmarks import growth, problem, steps
 from benchmarks.fits import Fit, ratios
 from benchmarks.machine import Machine
 from benchmarks.steps import Result, Timing, judged
@@ -146,6 +146,25 @@ def test_ratio_and_share_are_those_of_the_best_that_count():
     assert result.best_peer.library == "jax"
     assert result.ratio == pytest.approx(3)
     assert result.share == pytest.approx(0.4)
+
+
+def test_who_stumbles_is_out_and_says_why():
+    runner = steps.Runner(None, StumblingProcess())
+    for _ in range(4):
+        runner.turn()
+    assert runner.process.calls == 2
+    assert (runner.taken, runner.trouble) == ([1], "MemoryError: no more")
+
+
+class StumblingProcess:
+    def __init__(self):
+        self.calls = 0
+
+    def call(self, function, *args):
+        self.calls += 1
+        if self.calls > 1:
+            raise BenchmarkError("MemoryError: no more")
+        return 1
 
 
 def test_fits_are_compared_by_their_best_setting():
