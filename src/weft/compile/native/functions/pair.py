@@ -1,4 +1,4 @@
-"""Numbers of twice the precision, as a sum of two; and what one operation rounds off."""
+"""Numbers of twice the precision, as sums of two; what one operation rounds off."""
 
 from weft.compile.native.ir import Value
 from weft.compile.native.lanes import Lanes

@@ -18,8 +18,8 @@ from weft.compile.native.lanes import Lanes, is_literal, literal_value
 # Whole powers up to this are products.
 _FEW = 4
 
-# ((2 atanh(s) - 2 s) / s^3 - 2/3) / s^2 as a polynomial in s^2 up to 0.04, to 3.3e-21 of
-# 2 atanh(s); and 2/3 in two parts.
+# ((2 atanh(s) - 2 s) / s^3 - 2/3) / s^2 as a polynomial in s^2 up to 0.04, to 3.3e-21
+# of 2 atanh(s); and 2/3 in two parts.
 _BY_ATANH = (
     0.3999999999999972,
     0.2857142857157987,
