@@ -20,7 +20,7 @@ from weft.compile.native.view import (
     row_major,
     strided,
 )
-from weft.graph.leaf import INPUT, Leaf
+from weft.graph.leaf import INPUT, Leaf, constant
 from weft.graph.node import Node, intern
 from weft.graph.origin import derived_from
 from weft.graph.walk import topological
@@ -258,11 +258,14 @@ def _turned(x: Node, axis: int) -> Node:
 
 
 def _argmax(node: Node) -> Node | None:
-    (x,) = node.inputs
-    if x.dtype.kind != "b":
-        return None
-    found: Node = OPS["argmax"](cast(x, "int32"), axis=node.params["axis"])
-    return found
+    (x,), axis = node.inputs, node.params["axis"]
+    if x.shape[axis] == 1:
+        found: Node = broadcast_to(constant(0, "int64"), node.shape)
+        return found
+    if x.dtype.kind == "b":
+        found = OPS["argmax"](cast(x, "int32"), axis=axis)
+        return found
+    return None
 
 
 _RULES: dict[str, Callable[[Node], Node | None]] = {

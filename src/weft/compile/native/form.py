@@ -17,6 +17,18 @@ from weft.graph.node import DType, Node
 Extent = int | Polynomial
 
 
+def lengths(shape: Shape, bindings: Mapping[str, int]) -> tuple[int, ...]:
+    """Return a shape in numbers.
+
+    Examples
+    --------
+    >>> from weft.graph import as_shape
+    >>> lengths(as_shape(("2n", 3)), {"n": 4})
+    (8, 3)
+    """
+    return tuple(value(size, bindings) for size in shape)
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Buffer:
@@ -46,7 +58,7 @@ class Buffer:
 
     def lengths(self, bindings: Mapping[str, int]) -> tuple[int, ...]:
         """Return its shape in numbers."""
-        return tuple(value(size, bindings) for size in self.shape)
+        return lengths(self.shape, bindings)
 
     def __str__(self) -> str:
         return f"%{self.number}"
@@ -286,6 +298,8 @@ class Form:
         In the order in which arrays are given.
     state : mapping of Node to Buffer
     outputs : tuple of Buffer
+    shapes : tuple of tuple
+        Of the outputs: a buffer may hold its values in another shape.
     causes : mapping of Node to Node
         The user's node that a node stands for.
     """
@@ -296,4 +310,5 @@ class Form:
     inputs: tuple[Buffer, ...]
     state: dict[Node, Buffer]
     outputs: tuple[Buffer, ...]
+    shapes: tuple[Shape, ...]
     causes: dict[Node, Node]

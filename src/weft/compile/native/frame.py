@@ -39,6 +39,7 @@ from weft.compile.native.form import (
     ProductStep,
     RandomStep,
     Step,
+    lengths,
 )
 from weft.compile.native.host import HostCall
 from weft.compile.native.library import Kernel, Library
@@ -129,7 +130,10 @@ class Frame:
         # About how many nanoseconds a step takes on one core.
         self.work = sum(call.flops / 40 + call.bytes / 16 + 30 for call in calls)
         self._write(calls)
-        self.outputs = [self._view(buffer) for buffer in form.outputs]
+        self.outputs = [
+            self._view(buffer).reshape(lengths(shape, bindings))
+            for buffer, shape in zip(form.outputs, form.shapes, strict=True)
+        ]
         self.inputs = {
             k: self._view(b) for k, b in enumerate(form.inputs) if b.number in places
         }

@@ -214,8 +214,10 @@ class Grouping:
             ):
                 tree = self._tree(u)
             else:
-                if floats or u.op.name in VIEWS:
+                if u.op.name in VIEWS:
                     self._need(u)
+                elif floats:
+                    self._place(u)
                 tree = []
             if tree is not None:
                 break
@@ -256,7 +258,10 @@ class Grouping:
             u, mapping, in_memory = ahead.pop()
             aligned = not in_memory and nonunit(u.shape) == space
             if not aligned or mapping != identity(u.shape):
-                self._need(u)
+                if in_memory:
+                    self._need(u)
+                else:
+                    self._place(u)
                 return None
             if u not in seen:
                 seen.add(u)

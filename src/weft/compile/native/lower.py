@@ -102,6 +102,7 @@ class _Lowering:
             tuple(self.inputs),
             self.state,
             outputs,
+            tuple(node.shape for node in self.outputs),
             self.causes,
         )
 

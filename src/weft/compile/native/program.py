@@ -9,7 +9,7 @@ import numpy as np
 
 from weft.compile.interpret import Tape
 from weft.compile.native.executor import Cell
-from weft.compile.native.form import Form
+from weft.compile.native.form import Form, lengths
 from weft.compile.native.frame import (
     ORDER,
     Frame,
@@ -224,9 +224,9 @@ class NativeProgram(Program):
     ) -> list[Array]:
         """Return empty arrays for the outputs of all steps."""
         outputs = []
-        for node, buffer in zip(self._plan.outputs, self.form.outputs, strict=True):
-            shape = buffer.lengths(bindings) if bindings else _least(node)
-            if final is not None and buffer.lengths(final) != shape:
+        for node in self._plan.outputs:
+            shape = _least(node) if final is None else lengths(node.shape, bindings)
+            if final is not None and lengths(node.shape, final) != shape:
                 raise FeedError(
                     f"{describe(node)} has another shape in the last, smaller batch, "
                     "so its values cannot be stacked: choose a batch_size that divides "

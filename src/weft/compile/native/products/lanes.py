@@ -100,13 +100,12 @@ def _interleaved(
 
 
 def total(f: Function, x: Value) -> Value:
-    """Write the sum of all lanes: the upper half onto the lower, time and again."""
-    while x.lanes > 1:
+    """Write the sum of all lanes, at least 2: upper half onto lower, time and again."""
+    while x.lanes > 2:
         half = x.lanes // 2
         low, high = (
             shuffle(f, x, x, range(start, start + half)) for start in (0, half)
         )
         x = f.binary("fadd", low, high)
-        if half == 1:
-            return f.op(f"extractelement {x.text}, i64 0", x.element)
-    return x
+    low, high = (f.op(f"extractelement {x.text}, i64 {i}", x.element) for i in range(2))
+    return f.binary("fadd", low, high)

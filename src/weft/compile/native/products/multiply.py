@@ -34,7 +34,8 @@ class Form:
     ----------
     dtype : str
     rows : tuple of int
-        The heights of register tiles, from the highest down to 1.
+        The heights of register tiles, from the highest down. The last is 1, or divides
+        the rows of every tile.
     vectors, lanes : int
         Their width.
     by_rows : bool

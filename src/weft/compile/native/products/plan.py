@@ -12,6 +12,7 @@ import numpy as np
 from weft.compile.native.call import Address, Call, Epilogue, Grid, Word
 from weft.compile.native.library import Kernel
 from weft.compile.native.products.batch import batch_words, batched
+from weft.compile.native.products.inner import InnerForm, inner
 from weft.compile.native.products.multiply import Form, multiply
 from weft.compile.native.products.pack import pack_columns, pack_rows
 from weft.compile.native.target import Target
@@ -106,8 +107,7 @@ def product_calls(
     product = _flattened(product)
     if not product.m * product.n * prod(axis[0] for axis in product.batch):
         return []
-    form = _form(product, target)
-    kernel = multiply(form, target)
+    plan = _inner_plan(product, target) or _tile_plan(product, target)
     left, right = (product.lda, 1), (product.ldb, 1)
     if product.left_transposed:
         left = left[::-1]
@@ -115,16 +115,15 @@ def product_calls(
         right = right[::-1]
     to = (product.ldc, 1)
     matrices = (a, b, c)
-    if form.turned:
+    if plan.turned:
         matrices = (b, a, c)
         left, right, to = right[::-1], left[::-1], to[::-1]
     after: tuple[Word, ...] = (epilogue.kernel, epilogue) if epilogue else (0, 0)
-    packs = _packing(product, form, right, target)
-    words = (*matrices, product.k, *left, *right, *to, packs, *after)
+    words = (*matrices, product.k, *left, *right, *to, plan.packs, *after)
     if product.batch:
-        return [_batch_call(product, form, kernel, words, target)]
-    grid = _grid(product, form)
-    return [Call(kernel, words, grid, product.flops, product.bytes)]
+        return [_batch_call(product, plan, words, target)]
+    grid = _grid(product, plan)
+    return [Call(plan.kernel, words, grid, product.flops, product.bytes)]
 
 
 def scratch_bytes(product: Product, target: Target) -> int:
@@ -152,69 +151,116 @@ def _flattened(product: Product) -> Product:
     return product
 
 
-def _form(product: Product, target: Target) -> Form:
-    """Choose the register tile: as wide as C allows with few lanes idle."""
+@final
+@dataclass(frozen=True)
+class _Plan:
+    """How a product is computed.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    turned : bool
+        Whether as C' = B' A'.
+    packs : Word
+        The code that packs the right operand, or 0.
+    high, wide : int
+        Tiles are cut in multiples of so many rows, and have so many columns.
+    """
+
+    kernel: Kernel
+    turned: bool
+    packs: Word
+    high: int
+    wide: int
+
+
+def _inner_plan(product: Product, target: Target) -> _Plan | None:
+    """Plan inner products, where that is quicker: for few columns and long rows of A.
+
+    For `multiply` it takes about 3/4 of a cycle to read an element of A and use it;
+    here it takes 1/lanes for every column, and adding up lanes 4 for an element of C.
+    """
+    lanes, n, k = target.lanes(product.itemsize), product.n, product.k
+    quick = 4 * (n * k + 4 * n * lanes) <= 3 * k * lanes
+    if product.left_transposed or k < lanes or not quick:
+        return None
+    rows = max(1, min(8, 3 * target.registers // (4 * n)))
+    kernel = inner(InnerForm(product.dtype, rows, n, lanes), target)
+    packs = 0 if product.right_transposed else pack_columns(product.dtype, target)
+    return _Plan(kernel, False, packs, rows, n)
+
+
+def _tile_plan(product: Product, target: Target) -> _Plan:
+    """Plan register tiles, as wide as C allows with few lanes idle."""
     lanes = target.lanes(product.itemsize)
-    wide, order = product.n, not product.left_transposed
-    turned = product.left_transposed and 4 * wide <= 3 * lanes and product.m >= lanes
-    if turned:
-        wide, order = product.m, product.right_transposed
+    # Few columns of an A that lies by columns: let the lanes run along those.
+    turned = (
+        product.left_transposed and 4 * product.n <= 3 * lanes and product.m >= lanes
+    )
+    wide = product.m if turned else product.n
+    by_rows = product.right_transposed if turned else not product.left_transposed
     if wide <= lanes:
         while lanes > 16 // product.itemsize and wide <= lanes // 2:
             lanes //= 2
-        return Form(product.dtype, (8, 4, 1), 1, lanes, order, turned)
+    heights, vectors = _tile(wide, lanes, target)
+    if turned:
+        # All of the few columns at once.
+        vectors = min(vectors, max(1, 3 * target.registers // (4 * product.n)))
+        heights = (product.n,)
+    form = Form(product.dtype, heights, vectors, lanes, by_rows, turned)
+    packs = _packing(product, form, target)
+    high, across = (form.width, product.n) if turned else (heights[0], form.width)
+    return _Plan(multiply(form, target), turned, packs, high, across)
+
+
+def _tile(wide: int, lanes: int, target: Target) -> tuple[tuple[int, ...], int]:
+    """Choose the heights of register tiles, and the width in vectors."""
     vectors = -(-wide // lanes)
     most = target.registers // 8
-    for width in (4, 2, 1):
+    for width in (4, 2):
         if width <= most and -(-vectors // width) * width <= 1.05 * vectors + 0.5:
-            break
-    heights = (6, 2, 1) if width > 1 else (8, 4, 1)
-    return Form(product.dtype, heights, width, lanes, order, turned)
+            return (6, 2, 1), width
+    return (8, 4, 1), 1
 
 
-def _packing(
-    product: Product, form: Form, strides: tuple[int, int], target: Target
-) -> Word:
+def _packing(product: Product, form: Form, target: Target) -> Word:
     """The code that packs the right operand of the form, or 0 where none is needed."""
-    step, column = strides
-    if column != 1:
+    rows, columns, step = product.m, product.n, product.ldb
+    transposed = product.right_transposed
+    if form.turned:
+        rows, columns, step = product.n, product.m, product.lda
+        transposed = not product.left_transposed
+    if transposed:
         return pack_columns(product.dtype, target)
-    columns = product.m if form.turned else product.n
-    rows = product.n if form.turned else product.m
     ends = columns % form.width != 0 and not target.masks
     far = step * product.itemsize >= _FAR and rows >= _OFTEN
     return pack_rows(product.dtype, target) if ends or far else 0
 
 
 def _batch_call(
-    product: Product,
-    form: Form,
-    kernel: Kernel,
-    words: tuple[Word, ...],
-    target: Target,
+    product: Product, plan: _Plan, words: tuple[Word, ...], target: Target
 ) -> Call:
     """The call that multiplies for every index of the batch."""
     size = product.itemsize
     axes = []
     for length, *strides in product.batch:
         i, j, l = (stride * size for stride in strides)
-        axes.append((length, j, i, l) if form.turned else (length, i, j, l))
+        axes.append((length, j, i, l) if plan.turned else (length, i, j, l))
     count = prod(axis[0] for axis in axes)
-    inner = batch_words(kernel, words, product.m, product.n, axes)
+    inner = batch_words(plan.kernel, words, product.m, product.n, axes)
     pieces = 8 if product.flops > _WORTH_SHARING else 1
     grid = Grid(count, 1, -(-count // pieces), 1)
     return Call(batched(target), inner, grid, product.flops, product.bytes)
 
 
-def _grid(product: Product, form: Form) -> Grid:
-    """Cut C into tiles, of whole register tiles: few columns, many rows.
+def _grid(product: Product, plan: _Plan) -> Grid:
+    """Cut C into tiles: few columns, many rows.
 
     The narrower a tile, the fewer times a panel of B is read from afar.
     """
     m, n = product.m, product.n
     if product.flops <= _WORTH_SHARING:
         return Grid(m, n, m, n)
-    high, wide = (form.width, n) if form.turned else (form.rows[0], form.width)
-    across = -(-n // wide)
-    pieces = max(-(-m // _TALL), min(-(-_PIECES // across), m // (8 * high) + 1))
-    return Grid(m, n, -(-m // (pieces * high)) * high, wide)
+    across = -(-n // plan.wide)
+    pieces = max(-(-m // _TALL), min(-(-_PIECES // across), m // (8 * plan.high) + 1))
+    return Grid(m, n, -(-m // (pieces * plan.high)) * plan.high, plan.wide)

@@ -1,0 +1,221 @@
+"""The kernel C = A B for few columns: inner products, with lanes along k.
+
+With few columns most lanes of `multiply` would idle. Here every lane sums up a part of
+k, for a few rows of A and all columns of C at a time; then the lanes are added. B's
+columns have to follow one another, and are copied where they do not.
+
+Bits: an element's sum is that of its lanes' sums, block by block. It depends on k and
+the target, and like everywhere on nothing else.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import final
+
+from weft.compile.native.ir import Function, Value, literal, memory_type, vector
+from weft.compile.native.library import Kernel
+from weft.compile.native.products.lanes import inside, total
+from weft.compile.native.products.micro import multiply_add
+from weft.compile.native.products.multiply import BLOCK
+from weft.compile.native.target import Target
+
+
+@final
+@dataclass(frozen=True)
+class InnerForm:
+    """What a kernel is made for.
+
+    Parameters
+    ----------
+    dtype : str
+    rows : int
+        How many rows of A are taken at a time.
+    columns : int
+        How many columns C has.
+    lanes : int
+    """
+
+    dtype: str
+    rows: int
+    columns: int
+    lanes: int
+
+    @property
+    def name(self) -> str:
+        """A name for the kernel, by which the library knows it."""
+        return f"inner.{self.dtype}.{self.rows}x{self.columns}x{self.lanes}"
+
+
+@final
+@dataclass(frozen=True)
+class _Block:
+    """One block of k.
+
+    Parameters
+    ----------
+    a, b, c : Value
+        The addresses of A's row 0 and B's column 0 at the block, and of C.
+    a_row, b_column, c_row : Value
+        Strides.
+    depth : Value
+        How many elements it has.
+    first : Value
+        Whether it is the first.
+    """
+
+    a: Value
+    b: Value
+    c: Value
+    a_row: Value
+    b_column: Value
+    c_row: Value
+    depth: Value
+    first: Value
+
+
+@cache
+def inner(form: InnerForm, target: Target) -> Kernel:
+    """Return the kernel of a form; its words are those of `multiply`.
+
+    Parameters
+    ----------
+    form : InnerForm
+    target : Target
+
+    Returns
+    -------
+    Kernel
+    """
+    params = [("ptr noalias", "words")] + [("i64", n) for n in ("r0", "r1", "c0", "c1")]
+    f = Function(form.name, params, target)
+    words, r0, r1, *_ = f.params
+    kinds = ["ptr"] * 3 + ["i64"] * 7 + ["ptr"] * 3
+    a, b, c, k, a_row, _, b_step, b_column, c_row, _, packs, *after = (
+        f.load(f.at(words, i, "i64"), kind) for i, kind in enumerate(kinds)
+    )
+    element = memory_type(form.dtype)
+    # Columns are copied in groups of up to 8.
+    size = (form.columns + 7) // 8 * 8 * BLOCK
+    copy = f.op(f"alloca {element}, i64 {size}, align 64", "ptr")
+    size = form.rows * form.columns * form.lanes
+    sums = f.op(f"alloca {element}, i64 {size}, align 64", "ptr")
+    copied = f.op(f"icmp ne {packs.text}, null", "i1")
+    width, one = literal(BLOCK, "i64"), literal(1, "i64")
+    end = f.select(f.compare("sgt", k, 0), k, one)
+    with f.loop(0, end, BLOCK) as loop:
+        p = loop.index
+        depth, first = f.minimum(f.sub(k, p), BLOCK), f.compare("eq", p, 0)
+        b_block = f.at(b, f.mul(p, b_step), element)
+        with f.when(copied):
+            columns = literal(form.columns, "i64")
+            shape = (columns, depth, one, b_step, width)
+            f.call_pointer(packs, "void", b_block, copy, *shape)
+        block = _Block(
+            f.at(a, p, element),
+            f.select(copied, copy, b_block),
+            c,
+            a_row,
+            f.select(copied, width, b_column),
+            c_row,
+            depth,
+            first,
+        )
+        i = r0
+        for rows in (form.rows, 1) if form.rows > 1 else (1,):
+            with f.loop(i, f.sub(r1, rows - 1), rows, carried=[i]) as down:
+                _lanes(f, form, rows, block, down.index, sums)
+                _add_lanes(f, form, rows, block, down.index, sums)
+                down.carry(f.add(down.index, rows))
+            (i,) = down.carried
+    with f.when(f.op(f"icmp ne {after[0].text}, null", "i1")):
+        f.call_pointer(after[0], "void", after[1], *f.params[1:])
+    return Kernel(form.name, f.finish(), frozenset(f.declarations))
+
+
+def _lanes(
+    f: Function, form: InnerForm, rows: int, block: _Block, i: Value, sums: Value
+) -> None:
+    """Sum up each lane's part of the block, for a few rows from row i on."""
+    element = memory_type(form.dtype)
+    kind = vector(element, form.lanes)
+    a = f.at(block.a, f.mul(i, block.a_row), element)
+    lines = [
+        *_lines(f, a, block.a_row, rows, element),
+        *_lines(f, block.b, block.b_column, form.columns, element),
+    ]
+    whole = f.binary("and", block.depth, literal(-form.lanes, "i64"))
+    found = [literal(0, kind)] * (rows * form.columns)
+    with f.loop(0, whole, form.lanes, carried=found) as loop:
+        loaded = [f.load(f.at(line, loop.index, element), kind) for line in lines]
+        loop.carry(*_products(f, rows, loaded, loop.carried))
+    found = loop.carried
+    if f.target.masks:
+        mask = inside(f, f.sub(block.depth, whole), form.lanes)
+        with f.loop(whole, block.depth, form.lanes, carried=found) as rest:
+            loaded = [
+                f.load_masked(f.at(line, rest.index, element), kind, mask)
+                for line in lines
+            ]
+            rest.carry(*_products(f, rows, loaded, rest.carried))
+        found = rest.carried
+    for n, value in enumerate(found):
+        f.store(value, f.at(sums, n * form.lanes, element))
+
+
+def _lines(
+    f: Function, base: Value, stride: Value, count: int, element: str
+) -> list[Value]:
+    """The addresses of rows of A, or of columns of B."""
+    return [f.at(base, f.mul(stride, r), element) if r else base for r in range(count)]
+
+
+def _products(
+    f: Function, rows: int, loaded: Sequence[Value], sums: Sequence[Value]
+) -> list[Value]:
+    """Add the products of every row with every column."""
+    columns = len(loaded) - rows
+    return [
+        multiply_add(f, loaded[n // columns], loaded[rows + n % columns], old)
+        for n, old in enumerate(sums)
+    ]
+
+
+def _add_lanes(
+    f: Function, form: InnerForm, rows: int, block: _Block, i: Value, sums: Value
+) -> None:
+    """Add up the lanes, and what C holds from earlier blocks."""
+    element = memory_type(form.dtype)
+    kind = vector(element, form.lanes)
+    to, zero = f.at(block.c, f.mul(i, block.c_row), element), literal(0, element)
+    with f.loop(0, literal(rows, "i64")) as down:
+        row = f.at(to, f.mul(down.index, block.c_row), element)
+        own = f.at(sums, f.mul(down.index, form.columns * form.lanes), element)
+        with f.loop(0, literal(form.columns, "i64")) as across:
+            j = across.index
+            lanes = f.load(f.at(own, f.mul(j, form.lanes), element), kind)
+            place = f.at(row, j, element)
+            sofar = f.select(block.first, zero, f.load(place, element))
+            value = f.binary("fadd", sofar, total(f, lanes))
+            if not f.target.masks:
+                value = _rest(f, form, block, (f.add(i, down.index), j), value)
+            f.store(value, place)
+
+
+def _rest(
+    f: Function,
+    form: InnerForm,
+    block: _Block,
+    place: tuple[Value, Value],
+    value: Value,
+) -> Value:
+    """Add the products that fill no vector, one by one."""
+    element = memory_type(form.dtype)
+    i, j = place
+    a = f.at(block.a, f.mul(i, block.a_row), element)
+    b = f.at(block.b, f.mul(j, block.b_column), element)
+    whole = f.binary("and", block.depth, literal(-form.lanes, "i64"))
+    with f.loop(whole, block.depth, carried=[value]) as loop:
+        x, y = (f.load(f.at(base, loop.index, element), element) for base in (a, b))
+        loop.carry(multiply_add(f, x, y, loop.carried[0]))
+    return loop.carried[0]
