@@ -6,10 +6,11 @@ kernels know nothing of sizes, so that a few serve all products: register tiles
 copies of an operand in the order in which it is read (`pack`), shuffles (`lanes`), and
 a loop over a batch (`batch`).
 
-An element of C has bits that depend on its row of A, its column of B, on n, k, the dtype
-and the target. They do not depend on m, on where the element lies, on tiles or on
-threads: register tiles sum up in ascending order of the inner index, with fused products
-and sums where the target has them; inner products do it lane by lane, block by block.
+An element of C has bits that depend on its row of A, its column of B, on n, k, the
+dtype and the target. They do not depend on m, on where the element lies, on tiles or on
+threads: register tiles sum up in ascending order of the inner index, with fused
+products and sums where the target has them; inner products lane by lane, then all lanes
+by a fixed tree, block by block.
 """
 
 from weft.compile.native.products.plan import Product, product_calls, scratch_bytes

@@ -15,7 +15,7 @@ from typing import final
 
 from weft.compile.native.ir import Function, Value, literal, memory_type, vector
 from weft.compile.native.library import Kernel
-from weft.compile.native.products.lanes import inside, total
+from weft.compile.native.products.lanes import inside, totals
 from weft.compile.native.products.micro import multiply_add
 from weft.compile.native.products.multiply import BLOCK
 from weft.compile.native.target import Target
@@ -78,6 +78,8 @@ class _Block:
 def inner(form: InnerForm, target: Target) -> Kernel:
     """Return the kernel of a form; its words are those of `multiply`.
 
+    It packs B itself, if the stride of p is not 1.
+
     Parameters
     ----------
     form : InnerForm
@@ -91,26 +93,25 @@ def inner(form: InnerForm, target: Target) -> Kernel:
     f = Function(form.name, params, target)
     words, r0, r1, *_ = f.params
     kinds = ["ptr"] * 3 + ["i64"] * 7 + ["ptr"] * 3
-    a, b, c, k, a_row, _, b_step, b_column, c_row, _, packs, *after = (
+    a, b, c, k, a_row, _, b_step, b_column, c_row, _, _, *after = (
         f.load(f.at(words, i, "i64"), kind) for i, kind in enumerate(kinds)
     )
     element = memory_type(form.dtype)
-    # Columns are copied in groups of up to 8.
-    size = (form.columns + 7) // 8 * 8 * BLOCK
-    copy = f.op(f"alloca {element}, i64 {size}, align 64", "ptr")
-    size = form.rows * form.columns * form.lanes
-    sums = f.op(f"alloca {element}, i64 {size}, align 64", "ptr")
-    copied = f.op(f"icmp ne {packs.text}, null", "i1")
+    copy = _room(f, element, form.columns * BLOCK)
+    sums = _room(f, element, form.rows * form.columns * form.lanes)
     width, one = literal(BLOCK, "i64"), literal(1, "i64")
+    copied = f.compare("ne", b_step, 1)
     end = f.select(f.compare("sgt", k, 0), k, one)
     with f.loop(0, end, BLOCK) as loop:
         p = loop.index
         depth, first = f.minimum(f.sub(k, p), BLOCK), f.compare("eq", p, 0)
         b_block = f.at(b, f.mul(p, b_step), element)
-        with f.when(copied):
-            columns = literal(form.columns, "i64")
-            shape = (columns, depth, one, b_step, width)
-            f.call_pointer(packs, "void", b_block, copy, *shape)
+        with f.when(copied), f.loop(0, depth) as down:
+            row = f.at(b_block, f.mul(down.index, b_step), element)
+            to = f.at(copy, down.index, element)
+            for j in range(form.columns):
+                value = f.load(f.at(row, j, element), element)
+                f.store(value, f.at(to, j * BLOCK, element))
         block = _Block(
             f.at(a, p, element),
             f.select(copied, copy, b_block),
@@ -124,8 +125,8 @@ def inner(form: InnerForm, target: Target) -> Kernel:
         i = r0
         for rows in (form.rows, 1) if form.rows > 1 else (1,):
             with f.loop(i, f.sub(r1, rows - 1), rows, carried=[i]) as down:
-                _lanes(f, form, rows, block, down.index, sums)
-                _add_lanes(f, form, rows, block, down.index, sums)
+                _sum(f, form, rows, block, down.index, sums)
+                _put(f, form, rows, block, down.index, sums)
                 down.carry(f.add(down.index, rows))
             (i,) = down.carried
     with f.when(f.op(f"icmp ne {after[0].text}, null", "i1")):
@@ -133,10 +134,15 @@ def inner(form: InnerForm, target: Target) -> Kernel:
     return Kernel(form.name, f.finish(), frozenset(f.declarations))
 
 
-def _lanes(
+def _room(f: Function, element: str, count: int) -> Value:
+    """Room in memory."""
+    return f.op(f"alloca {element}, i64 {count}, align 64", "ptr")
+
+
+def _sum(
     f: Function, form: InnerForm, rows: int, block: _Block, i: Value, sums: Value
 ) -> None:
-    """Sum up each lane's part of the block, for a few rows from row i on."""
+    """Sum up a block for a few rows, from row i on, and all columns."""
     element = memory_type(form.dtype)
     kind = vector(element, form.lanes)
     a = f.at(block.a, f.mul(i, block.a_row), element)
@@ -159,8 +165,9 @@ def _lanes(
             ]
             rest.carry(*_products(f, rows, loaded, rest.carried))
         found = rest.carried
-    for n, value in enumerate(found):
-        f.store(value, f.at(sums, n * form.lanes, element))
+    packed = totals(f, found)
+    for n, value in enumerate(packed):
+        f.store(value, f.at(sums, n * packed[0].lanes, element))
 
 
 def _lines(
@@ -181,39 +188,31 @@ def _products(
     ]
 
 
-def _add_lanes(
+def _put(
     f: Function, form: InnerForm, rows: int, block: _Block, i: Value, sums: Value
 ) -> None:
-    """Add up the lanes, and what C holds from earlier blocks."""
+    """Add the sums to what C holds from earlier blocks."""
     element = memory_type(form.dtype)
-    kind = vector(element, form.lanes)
     to, zero = f.at(block.c, f.mul(i, block.c_row), element), literal(0, element)
     with f.loop(0, literal(rows, "i64")) as down:
         row = f.at(to, f.mul(down.index, block.c_row), element)
-        own = f.at(sums, f.mul(down.index, form.columns * form.lanes), element)
-        with f.loop(0, literal(form.columns, "i64")) as across:
-            j = across.index
-            lanes = f.load(f.at(own, f.mul(j, form.lanes), element), kind)
+        own = f.at(sums, f.mul(down.index, form.columns), element)
+        for j in range(form.columns):
             place = f.at(row, j, element)
             sofar = f.select(block.first, zero, f.load(place, element))
-            value = f.binary("fadd", sofar, total(f, lanes))
+            value = f.binary("fadd", sofar, f.load(f.at(own, j, element), element))
             if not f.target.masks:
-                value = _rest(f, form, block, (f.add(i, down.index), j), value)
+                value = _rest(f, form, block, f.add(i, down.index), j, value)
             f.store(value, place)
 
 
 def _rest(
-    f: Function,
-    form: InnerForm,
-    block: _Block,
-    place: tuple[Value, Value],
-    value: Value,
+    f: Function, form: InnerForm, block: _Block, i: Value, j: int, value: Value
 ) -> Value:
     """Add the products that fill no vector, one by one."""
     element = memory_type(form.dtype)
-    i, j = place
     a = f.at(block.a, f.mul(i, block.a_row), element)
-    b = f.at(block.b, f.mul(j, block.b_column), element)
+    b = f.at(block.b, f.mul(block.b_column, j), element)
     whole = f.binary("and", block.depth, literal(-form.lanes, "i64"))
     with f.loop(whole, block.depth, carried=[value]) as loop:
         x, y = (f.load(f.at(base, loop.index, element), element) for base in (a, b))

@@ -43,7 +43,8 @@ def inside(f: Function, count: Value, lanes: int, first: int = 0) -> Value:
 def shuffle(f: Function, x: Value, y: Value, order: Sequence[int]) -> Value:
     """Write a vector of lanes of `x`, numbered from 0, and of `y`, numbered on."""
     mask = ", ".join(f"i32 {i}" for i in order)
-    kind = vector(x.element, len(order))
+    # Of one lane, too: a vector goes on being one.
+    kind = f"<{len(order)} x {x.element}>"
     text = f"shufflevector {x.text}, {y.text}, <{len(order)} x i32> <{mask}>"
     return f.op(text, kind)
 
@@ -99,13 +100,38 @@ def _interleaved(
     return out
 
 
-def total(f: Function, x: Value) -> Value:
-    """Write the sum of all lanes, at least 2: upper half onto lower, time and again."""
-    while x.lanes > 2:
-        half = x.lanes // 2
-        low, high = (
-            shuffle(f, x, x, range(start, start + half)) for start in (0, half)
-        )
-        x = f.binary("fadd", low, high)
-    low, high = (f.op(f"extractelement {x.text}, i64 {i}", x.element) for i in range(2))
-    return f.binary("fadd", low, high)
+def totals(f: Function, vectors: Sequence[Value]) -> list[Value]:
+    """Write the sum of each vector's lanes, packed into vectors in their order.
+
+    Each is summed up in the same way, however many there are: the upper half of its
+    lanes is added to the lower, time and again. Two vectors of halves make one.
+
+    Parameters
+    ----------
+    f : Function
+    vectors : sequence of Value
+        At least one.
+
+    Returns
+    -------
+    list of Value
+        Together they have at least as many lanes as there are vectors. What is in the
+        lanes beyond is of no use.
+    """
+    found, part = list(vectors), vectors[0].lanes
+    while part > 1:
+        part //= 2
+        first, *more = found
+        starts = range(0, first.lanes, 2 * part)
+        low = [start + i for start in starts for i in range(part)]
+        if more:
+            low += [first.lanes + i for i in low]
+        high = [i + part for i in low]
+        if len(found) % 2:
+            found.append(found[-1])
+        pairs = zip(found[::2], found[1::2], strict=True)
+        found = [
+            f.binary("fadd", shuffle(f, x, y, low), shuffle(f, x, y, high))
+            for x, y in pairs
+        ]
+    return found

@@ -240,9 +240,11 @@ def _copy(
 ) -> None:
     """Copy a matrix element by element."""
     element = memory_type(form.dtype)
-    with f.loop(0, columns) as j, f.loop(0, literal(rows, "i64")) as i:
-        one = f.load(source.at(f, i.index, j.index, element), element)
-        f.store(one, to.at(f, i.index, j.index, element))
+    with f.loop(0, columns) as j:
+        for r in range(rows):
+            i = literal(r, "i64")
+            one = f.load(source.at(f, i, j.index, element), element)
+            f.store(one, to.at(f, i, j.index, element))
 
 
 def _masks(f: Function, form: Form, columns: Value) -> list[Value]:

@@ -23,6 +23,8 @@ _WORTH_SHARING = 1_000_000
 # So many tiles are enough for a few threads; so many rows enough for one of them.
 _PIECES = 8
 _TALL = 516
+# So many vectors in a row of a register tile; there are no more masks.
+_WIDEST = 8
 # Rows of B that are so many bytes apart are copied, if they are read for so many of A.
 _FAR = 2048
 _OFTEN = 48
@@ -184,10 +186,9 @@ def _inner_plan(product: Product, target: Target) -> _Plan | None:
     quick = 4 * (n * k + 4 * n * lanes) <= 3 * k * lanes
     if product.left_transposed or k < lanes or not quick:
         return None
-    rows = max(1, min(8, 3 * target.registers // (4 * n)))
+    rows = min(8, _room(n, target))
     kernel = inner(InnerForm(product.dtype, rows, n, lanes), target)
-    packs = 0 if product.right_transposed else pack_columns(product.dtype, target)
-    return _Plan(kernel, False, packs, rows, n)
+    return _Plan(kernel, False, 0, rows, n)
 
 
 def _tile_plan(product: Product, target: Target) -> _Plan:
@@ -205,12 +206,19 @@ def _tile_plan(product: Product, target: Target) -> _Plan:
     heights, vectors = _tile(wide, lanes, target)
     if turned:
         # All of the few columns at once.
-        vectors = min(vectors, max(1, 3 * target.registers // (4 * product.n)))
+        vectors = -(-wide // lanes)
+        panels = -(-vectors // min(_WIDEST, _room(product.n, target)))
+        vectors = -(-vectors // panels)
         heights = (product.n,)
     form = Form(product.dtype, heights, vectors, lanes, by_rows, turned)
     packs = _packing(product, form, target)
     high, across = (form.width, product.n) if turned else (heights[0], form.width)
     return _Plan(multiply(form, target), turned, packs, high, across)
+
+
+def _room(count: int, target: Target) -> int:
+    """How often so many registers of sums fit beside what they are made of."""
+    return max(1, 3 * target.registers // (4 * count))
 
 
 def _tile(wide: int, lanes: int, target: Target) -> tuple[tuple[int, ...], int]:
