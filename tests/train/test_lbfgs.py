@@ -24,7 +24,7 @@ F8 = np.dtype("float64")
 def function(network=NETWORK, y=Y, weight=None, penalties=(), freeze=()):
     rows = as_rows(network, X, y, weight, F8)
     start = network.init(0, 3, "float64")
-    return ValueAndGradient(network, rows, start, penalties, freeze, F8, "auto", 1)
+    return ValueAndGradient(network, rows, start, penalties, freeze, F8, "auto", 1, 100)
 
 
 @pytest.mark.parametrize(

@@ -484,8 +484,8 @@ class Interrupt(train.Callback):
 
 def test_an_interruption_returns_the_best_so_far():
     interrupt = Interrupt(60)
-    _, fitted = overfitting(epochs=1000, callbacks=[interrupt])
-    _, whole = overfitting(epochs=60)
+    _, fitted = overfitting(epochs=1000, callbacks=[interrupt], engine="native")
+    _, whole = overfitting(epochs=60, engine="native")
     assert fitted.stopped == "interrupted" and "60" in fitted.message
     assert same(fitted.params, whole.params) and fitted.best_epoch == whole.best_epoch
     assert interrupt.ended is fitted and len(fitted.history) == 60

@@ -14,7 +14,15 @@ from weft.compile.program import Plan, Program, plan
 from weft.compile.reference import ReferenceProgram
 from weft.graph.errors import GraphError
 from weft.graph.node import Node
+from weft.graph.walk import topological
 from weft.rewrite import fast
+
+
+# Ops interpreted, above which compiling takes less time: some 3 microseconds each,
+# against some tenths of a second.
+_WORTH_COMPILING = 20_000
+# Nodes beyond which LLVM would take minutes.
+_TOO_LARGE = 20_000
 
 
 def _native(plan: Plan, threads: int | None) -> Program:
@@ -37,6 +45,7 @@ def compile(
     state: Mapping[Node, Any] | None = None,
     engine: str = "auto",
     threads: int | None = None,
+    steps: int | None = None,
 ) -> Program:
     """Make a graph ready to run.
 
@@ -49,10 +58,15 @@ def compile(
         Parameter leaf and its next value. All are computed from the old state.
     state : mapping of Node to array, optional
         Parameter leaf and its first value; copied.
-    engine : {"auto", "reference"}
-        What computes: NumPy, one op at a time. "auto" leaves the choice to weft.
+    engine : {"auto", "native", "reference"}
+        What computes: machine code, or NumPy, one op at a time. "auto" is "native",
+        but where `steps` are so few that compiling would take longer than they do.
     threads : int, optional
-        How many threads matrix products may use; the machine's number by default.
+        How many threads may share the work. By default as many as there are cores, for
+        steps that are large enough; native results do not depend on it, and the
+        reference uses one.
+    steps : int, optional
+        About how many steps the program will be asked to take.
 
     Returns
     -------
@@ -75,11 +89,24 @@ def compile(
     >>> [float(program()) for _ in range(3)]
     [9.0, 2.25, 0.5625]
     """
-    name = "reference" if engine == "auto" else engine
-    if name not in _ENGINES:
+    if engine != "auto" and engine not in _ENGINES:
         known = ", ".join(["auto", *_ENGINES])
         raise GraphError(f"there is no engine {engine!r}: choose one of {known}")
-    return _ENGINES[name](_rewritten(plan(inputs, outputs, updates, state)), threads)
+    made = _rewritten(plan(inputs, outputs, updates, state))
+    name = _choice(made, steps) if engine == "auto" else engine
+    return _ENGINES[name](made, threads)
+
+
+def _choice(made: Plan, steps: int | None) -> str:
+    """Choose an engine by predicted work alone, so that reruns choose the same.
+
+    Each op costs the interpreter some microseconds per step whatever its size, and
+    what the sizes add costs both engines about the same.
+    """
+    size = len(topological([*made.outputs, *made.updates.values()]))
+    if size > _TOO_LARGE:
+        return "reference"
+    return "native" if steps is None or steps * size > _WORTH_COMPILING else "reference"
 
 
 def _rewritten(given: Plan) -> Plan:

@@ -34,7 +34,8 @@ class ReferenceProgram(Program):
     ----------
     plan : Plan
     threads : int, optional
-        How many threads NumPy's matrix products may use.
+        How many threads NumPy's matrix products may use in `run`; one by default: two
+        are slower wherever the machine has other work.
     """
 
     def __init__(self, plan: Plan, threads: int | None = None) -> None:
@@ -58,7 +59,7 @@ class ReferenceProgram(Program):
     def __call__(self, *arrays: Any) -> Any:
         """Compute the outputs, then apply the updates."""
         fed = fitted_inputs(self._plan, arrays)
-        with self._limit(), self._lock:
+        with self._limit(self._threads), self._lock:
             outputs = self._step(fed, self._bindings(fed))
             held = list(self._state.values())
             owned = [_owned(value, held) for value in outputs]
@@ -74,7 +75,7 @@ class ReferenceProgram(Program):
         starts = range(0, len(rows), size)
         check_steps(self._plan, fed, how, len(starts))
         steps: list[list[Any]] = []
-        with self._limit(), self._lock:
+        with self._limit(self._threads or 1), self._lock:
             for number, start in enumerate(starts):
                 values = entries(fed, how, number, rows[start : start + size])
                 steps.append(self._step(values, self._bindings(values)))
@@ -101,10 +102,10 @@ class ReferenceProgram(Program):
             self._state = MappingProxyType({**self._state, **new})
         return found[:count]
 
-    def _limit(self) -> Any:
-        if self._threads is None:
-            return nullcontext()
-        return _thread_pools().limit(limits=self._threads)
+    def _limit(self, threads: int | None) -> Any:
+        return (
+            nullcontext() if threads is None else _thread_pools().limit(limits=threads)
+        )
 
 
 @cache

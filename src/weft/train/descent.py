@@ -61,6 +61,8 @@ class Descent:
     dtype : numpy.dtype
     engine : str
     threads : int or None
+    epochs : int
+        About how many will be taken: very few are not worth compiling.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Descent:
         dtype: DType,
         engine: str,
         threads: int | None,
+        epochs: int,
     ) -> None:
         self._rows, self._seed, self._shuffle = rows, seed, shuffle
         self._batch_size = batch_size
@@ -124,6 +127,7 @@ class Descent:
             state=state,
             engine=engine,
             threads=threads,
+            steps=epochs * self.steps,
         )
 
     @property

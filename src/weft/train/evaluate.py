@@ -36,7 +36,9 @@ class Evaluator:
     batch_size : int
         How many rows are taken at once.
     threads : int, optional
-        How many threads matrix products may use; None for as many as the machine has.
+        As in `weft.compile`.
+    calls : int
+        About how often it will be asked: a few times are not worth compiling.
 
     Examples
     --------
@@ -56,11 +58,12 @@ class Evaluator:
         dtype: Any = "float32",
         engine: str = "auto",
         batch_size: int = 4096,
-        threads: int | None = 1,
+        threads: int | None = None,
+        calls: int = 1,
     ) -> None:
         self.network = network
         self.dtype = as_dtype(dtype)
-        self._engine, self._threads = engine, threads
+        self._engine, self._threads, self._calls = engine, threads, calls
         self._batch_size = batch_size
         self._stated = network.parameters(in_features)
         found, structure = flatten(self._stated)
@@ -193,7 +196,11 @@ class Evaluator:
         if key not in self._programs:
             inputs = [self._x, *(rows or []), *self._leaves]
             self._programs[key] = compile(
-                inputs, outputs(), engine=self._engine, threads=self._threads
+                inputs,
+                outputs(),
+                engine=self._engine,
+                threads=self._threads,
+                steps=self._calls,
             )
         return self._programs[key]
 

@@ -85,6 +85,8 @@ class ValueAndGradient:
     dtype : numpy.dtype
     engine : str
     threads : int or None
+    iterations : int
+        About how often it will be asked.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class ValueAndGradient:
         dtype: DType,
         engine: str,
         threads: int | None,
+        iterations: int,
     ) -> None:
         self._params, self._dtype = params, dtype
         symbols = tree_map(lambda a: make_input("parameter", a.shape, dtype), params)
@@ -112,6 +115,7 @@ class ValueAndGradient:
             [goal.cost, goal.nll, *grads],
             engine=engine,
             threads=threads,
+            steps=iterations,
         )
         self._fixed: list[Any] = [rows.X, rows.y]
         if rows.weight is not None:

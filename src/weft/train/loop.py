@@ -55,7 +55,7 @@ def fit(
     callbacks: Sequence[Callback] = (),
     dtype: Any = "float32",
     engine: str = "auto",
-    threads: int | None = 1,
+    threads: int | None = None,
 ) -> Fit:
     """Fit a network to data.
 
@@ -106,9 +106,8 @@ def fit(
     engine : str
         As in `weft.compile`.
     threads : int, optional
-        How many threads matrix products may use; None for as many as the machine has.
-        One is the default: on batches of some hundred rows more of them gain little,
-        lose much where the machine has other work, and may change the last bits.
+        How many threads may share the work; by default as many as there are cores,
+        where steps are large enough. The result does not depend on it.
 
     Returns
     -------
@@ -160,7 +159,14 @@ def fit(
         engine=engine,
         threads=threads,
     )
-    evaluator = Evaluator(network, rows.X.shape[1], kind, engine, threads=threads)
+    evaluator = Evaluator(
+        network,
+        rows.X.shape[1],
+        kind,
+        engine,
+        threads=threads,
+        calls=1 if task.validation is None else task.epochs,
+    )
     monitor = Monitor(
         network,
         evaluator,
@@ -242,6 +248,7 @@ class _Task:
             dtype=self.dtype,
             engine=self.engine,
             threads=self.threads,
+            epochs=self.epochs,
         )
         done, steps = start.epoch, descent.steps
         stopped = "epochs"
@@ -289,6 +296,7 @@ class _Task:
             self.dtype,
             self.engine,
             self.threads,
+            self.epochs,
         )
         stopped, params = minimise(optimizer, function, monitor, self.epochs)
         done = self.start.epoch + len(monitor.history)

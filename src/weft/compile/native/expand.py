@@ -20,6 +20,7 @@ from weft.compile.native.view import (
     row_major,
     strided,
 )
+from weft.graph.dim import same_size
 from weft.graph.leaf import INPUT, Leaf, constant
 from weft.graph.node import Node, intern
 from weft.graph.origin import derived_from
@@ -85,7 +86,8 @@ def _in_one_piece(node: Node, given: Node) -> Node:
 
 def _plain(node: Node, view: View) -> bool:
     """Tell whether a view is the whole of its base, in order."""
-    return view.offset == 0 and all(
+    whole = same_size(node.shape, view.base.shape) and view.offset == 0
+    return whole and all(
         size == 1 or stride == wanted
         for size, stride, wanted in zip(
             node.shape, view.strides, row_major(node.shape), strict=True

@@ -45,7 +45,7 @@ def extent(size: "Size | int | Polynomial") -> "int | Polynomial":
     '-1+2*n'
     """
     if isinstance(size, Dim):
-        terms = {(s,): c for s, c in size.terms}
+        terms: dict[Monomial, int] = {(s,): c for s, c in size.terms}
         return _made({**terms, (): size.constant})
     return size
 

@@ -142,7 +142,9 @@ class Frame:
 
     def _calls(self, collecting: bool) -> tuple[list[Call], int, list[Step | None]]:
         """Return all calls, which one commits first, and the step each belongs to."""
-        form, found, owners = self.form, [], []
+        form = self.form
+        found: list[Call] = []
+        owners: list[Step | None] = []
 
         def put(calls: Sequence[Call], step: Step | None) -> None:
             found.extend(calls)
@@ -170,7 +172,10 @@ class Frame:
             case RandomStep():
                 return random_calls(step, self.bindings, target)
             case HostStep():
-                inputs = [self._view(buffer) for buffer in step.inputs]
+                inputs = [
+                    self._view(buffer).reshape(lengths(x.shape, self.bindings))
+                    for buffer, x in zip(step.inputs, step.node.inputs, strict=True)
+                ]
                 call = HostCall(
                     step.node,
                     inputs,
@@ -241,7 +246,7 @@ class Frame:
         self._next = len(calls) * len(ENTRY)
         for i, call in enumerate(calls):
             host = not call.kernel.text
-            entry = call.words[0] if host else code[call.kernel.name]
+            entry = _host_address(call) if host else code[call.kernel.name]
             grid = call.grid
             at = self._arguments(call.words, code)
             self.words[i * len(ENTRY) : (i + 1) * len(ENTRY)] = [
@@ -295,6 +300,12 @@ class Frame:
 
     def _fail(self) -> None:
         self.control[Cell.ERROR] = 1
+
+
+def _host_address(call: Call) -> int:
+    (address,) = call.words
+    assert isinstance(address, int)
+    return address
 
 
 def source(k: int) -> int:

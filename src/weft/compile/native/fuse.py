@@ -398,8 +398,7 @@ def _merged(
             and (last in reduced) == (d in reduced)
             and not {last, d} & code.indexed
             and all(
-                a.strides[last] == times(a.strides[d], space[d])  # type: ignore[arg-type]
-                for a in code.accesses
+                a.strides[last] == times(a.strides[d], space[d]) for a in code.accesses
             )
         ):
             groups[-1].append(d)

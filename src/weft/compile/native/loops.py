@@ -568,7 +568,8 @@ class _Writer:
             case "apply":
                 op, params = instr.detail
                 args = self._together([self.value(a) for a in instr.args])
-                return op.emit(self.e, *args, **dict(params))
+                applied: Value = op.emit(self.e, *args, **dict(params))
+                return applied
             case "inside":
                 return self._inside(self.value(instr.args[0]), instr.detail)
             case "pick":

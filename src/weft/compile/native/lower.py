@@ -197,18 +197,18 @@ class _Lowering:
         )
         rows, columns = node.shape[-2:]
         row, column = view.strides[-2:]
-        transposed = not (column == 1 or columns == 1) or (
-            columns == 1 and rows != 1 and row == 1
-        )
+        transposed = columns != 1 and column != 1
+        if columns == 1 and rows != 1 and row == 1:
+            transposed = True
         # The stride of an axis of 1 is never used, but has to make sense.
         if transposed:
-            row, column = (1 if rows == 1 else row), (rows if columns == 1 else column)
+            row, column = 1, times(rows) if columns == 1 else column
         else:
-            row, column = (columns if rows == 1 else row), 1
+            row, column = times(columns) if rows == 1 else row, 1
         access = Access(
             self._of(view.base),
             view.offset,
-            ((0,) * lead + strides) + (times(row), times(column)),
+            ((0,) * lead + strides) + (row, column),
         )
         return Matrix(access, transposed)
 

@@ -111,8 +111,8 @@ def _step(i: int, step: Step) -> Iterable[str]:
 
 
 def _shape(sizes: Iterable[object]) -> str:
-    sizes = [str(size) for size in sizes]
-    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+    names = [str(size) for size in sizes]
+    return f"({', '.join(names)}{',' if len(names) == 1 else ''})"
 
 
 def _ops(nodes: Iterable[Node]) -> str:

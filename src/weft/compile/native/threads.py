@@ -8,6 +8,7 @@ import ctypes
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import Any
 
 from weft.compile.native.executor import Cell, leader, worker
 from weft.compile.native.library import Library
@@ -41,7 +42,7 @@ def sleep_address() -> int:
 
 
 @cache
-def entry_points(library: Library) -> tuple[object, object]:
+def entry_points(library: Library) -> tuple[Any, Any]:
     """Return the leader and the worker as functions of a control block's address."""
     kernels = [leader(library.target), worker(library.target)]
     addresses = library.addresses(kernels)
@@ -77,11 +78,11 @@ def lead(library: Library, control: Array, helpers: int, interruptible: bool) ->
     control[Cell.WORKERS] = helpers
     control[Cell.QUIT] = 0
     control[Cell.SLEEP] = sleep_address()
-    helping = [pool().submit(help, address) for _ in range(helpers)]  # type: ignore[arg-type]
+    helping = [pool().submit(help, address) for _ in range(helpers)]
     try:
         if not interruptible:
-            return int(run(address))  # type: ignore[operator]
-        leading = pool().submit(run, address)  # type: ignore[arg-type]
+            return int(run(address))
+        leading = pool().submit(run, address)
         try:
             return int(leading.result())
         except BaseException:
