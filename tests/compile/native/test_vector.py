@@ -128,6 +128,15 @@ def test_ops_on_integers_are_found():
 
 @every_target
 @one_or_many
+@pytest.mark.parametrize("name", ["equal", "not_equal", "less", "less_equal", "where"])
+def test_on_booleans(name, lanes, target_name, elementwise):
+    op = OPS[name]
+    grid = np.meshgrid(*[np.array([False, True])] * len(cases(op)[0].args))
+    check(elementwise, op, grid, {}, target_name, lanes)
+
+
+@every_target
+@one_or_many
 @pytest.mark.parametrize("dtype", ["int32", "int64"])
 @pytest.mark.parametrize("op", INTEGER_OPS.values(), ids=INTEGER_OPS)
 def test_on_integers(op, dtype, lanes, target_name, elementwise):
@@ -205,11 +214,15 @@ def test_an_extreme_with_a_literal_is_one_comparison():
     assert f.finish(x).count("fcmp") == 1
 
 
-def test_nan_as_a_literal_is_no_number():
-    f = Function("f", [("float", "x")], target(), "float")
-    (x,) = f.params
-    VectorEmitter(f).max(x, literal(np.nan, "float"))
-    assert f.finish(x).count("fcmp") == 2
+@pytest.mark.parametrize("first", [True, False])
+def test_nan_as_a_literal_comes_through(first, elementwise):
+    def emit(e, x):
+        nan = e.const(np.nan, x)
+        return e.max(*((nan, x) if first else (x, nan)))
+
+    x = np.array(SPECIAL)
+    label = f"max_nan_{first}"
+    assert np.isnan(elementwise(label, emit, [x], x.dtype, available()[0])).all()
 
 
 def test_polygamma_of_negative_order_is_refused():

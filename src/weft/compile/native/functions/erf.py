@@ -56,7 +56,7 @@ _TINY = 2.0**-60
 
 
 def erf(e: Lanes, x: Value) -> Value:
-    """Return the error function, within 4 units in the last place."""
+    """Return the error function, within 2 units in the last place."""
     size = e.min(e.const(_ONE[x.element], x), e.abs(x))
     q = e.fma(size, horner(e, size, _COEFFICIENTS[x.element]), size)
     value = e.mul(half_expm1(e, e.neg(q)), e.const(-2, x))

@@ -90,7 +90,7 @@ _SHORT = (
 
 
 def exp(e: Lanes, x: Value) -> Value:
-    """Return e to the x, within 1 unit in the last place."""
+    """Return e to the x, within 1.2 units in the last place."""
     return exp_of_pair(e, x)
 
 

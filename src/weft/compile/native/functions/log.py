@@ -67,7 +67,7 @@ def short_log(e: Lanes, x: Value) -> Value:
 
 
 def log1p(e: Lanes, x: Value) -> Value:
-    """Return the natural logarithm of 1 + x, within 2 units in the last place."""
+    """Return the natural logarithm of 1 + x, within 1 unit in the last place."""
     one = e.const(1, x)
     u = e.add(one, x)
     _, k = split(e, u)

@@ -34,7 +34,7 @@ _TWO_THIRDS = (2 / 3, 3.700743415417188e-17)
 
 
 def power(e: Lanes, x: Value, y: Value) -> Value:
-    """Return x to the y, within 4 units in the last place."""
+    """Return x to the y, within 1 unit in the last place, 2 of doubles."""
     if is_literal(y) and literal_value(y) in range(1, _FEW + 1):
         return _product(e, x, int(literal_value(y)))
     zero, one = e.const(0, x), e.const(1, x)

@@ -65,7 +65,7 @@ _CONSTANTS = {
 
 
 def sin(e: Lanes, x: Value) -> Value:
-    """Return the sine, within 2 units in the last place."""
+    """Return the sine, within 2 units in the last place, 2.5 of doubles."""
     size = e.abs(x)
     n = nearest(e, size, 1 / math.pi)
     value = _turned(e, _sine(e, size, n.value), n)
@@ -76,7 +76,7 @@ def sin(e: Lanes, x: Value) -> Value:
 
 
 def cos(e: Lanes, x: Value) -> Value:
-    """Return the cosine, within 2 units in the last place."""
+    """Return the cosine, within 2 units in the last place, 2.5 of doubles."""
     size = e.abs(x)
     half = e.const(0.5, x)
     n = nearest(e, e.fma(size, e.const(1 / math.pi, x), half))
