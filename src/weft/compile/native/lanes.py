@@ -1,4 +1,4 @@
-"""Arithmetic on vectors of any number of lanes: what a machine computes exactly.
+"""Arithmetic on vectors of 1, 2, 4, ... lanes: what a machine computes exactly.
 
 A scalar of the emitter's language is an `ir.Value`: one number (one lane) or as many as
 a loop takes at a time. Here are the words that IEEE 754 and the machine settle, every

@@ -1,4 +1,4 @@
-"""Instructions that only AVX-512 has, on vectors of any number of lanes.
+"""Instructions that only AVX-512 has, on vectors of 1, 2, 4, ... lanes.
 
 They take whole registers; a longer vector is cut into registers, a shorter one is put
 into the smallest.
@@ -7,7 +7,7 @@ into the smallest.
 from collections.abc import Mapping
 
 from weft.compile.native.ir import Function, Value, literal, vector
-from weft.compile.native.lanes import Lanes
+from weft.compile.native.lanes import Lanes, is_literal, literal_value
 
 _BITS = {"float": 32, "double": 64}
 _SHORT = {"float": "ps", "double": "pd"}
@@ -94,8 +94,8 @@ def _part(f: Function, x: Value, start: int, lanes: int) -> Value:
     if x.lanes == lanes:
         return x
     kind = vector(x.element, lanes)
-    if x.name[0] != "%":
-        return Value(f"splat ({x.element} {x.name.split()[-1].rstrip(')')})", kind)
+    if is_literal(x):
+        return literal(literal_value(x), kind)
     if x.lanes == 1:
         return f.op(f"insertelement {kind} poison, {x.text}, i64 0", kind)
     last = x.lanes - 1
