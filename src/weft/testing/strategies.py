@@ -15,6 +15,7 @@ from typing import Any, final
 import numpy as np
 from hypothesis import strategies as st
 
+from weft.graph.dim import Shape
 from weft.graph.leaf import constant, input, parameter
 from weft.graph.node import Node
 from weft.ops import arithmetic, logic, rectifier, reduce, special, structure
@@ -25,6 +26,8 @@ from weft.ops.sample import Array
 _LARGE = 4.0
 # How far from a kink every value has to be.
 _CLEAR = 0.05
+# How many rows a batch has while a graph is drawn.
+_ROWS = 5
 
 
 def shapes(max_ndim: int = 3, max_side: int = 4) -> st.SearchStrategy[tuple[int, ...]]:
@@ -160,6 +163,9 @@ _ALONG: dict[str, _Rule] = {
     "half": lambda x, axis: structure.concatenate([x, 0.5 * x], axis),
 }
 
+# What grows with the length of the axis.
+_GROWING = frozenset({"sum", "cumsum"})
+
 
 @st.composite
 def graphs(
@@ -168,6 +174,7 @@ def graphs(
     kinks: bool = False,
     scalar: bool = False,
     dtype: str = "float64",
+    batch: str | None = None,
 ) -> Graph:
     """Draw a graph over elementwise ops, reductions, products and movements.
 
@@ -180,6 +187,9 @@ def graphs(
     scalar : bool
         Whether the output has shape ().
     dtype : {"float64", "float32"}
+    batch : str, optional
+        A symbol that the inputs have as first dimension. The feed has five rows; with
+        any other number of like rows the graph stays as well conditioned.
 
     Returns
     -------
@@ -190,9 +200,12 @@ def graphs(
     parts: list[_Part] = []
     for i in range(draw(st.integers(1, 3))):
         shape = tuple(draw(st.lists(side, max_size=2)))
-        value = draw(arrays(shape, reals(-2, 2), dtype))
         make = input if i % 2 == 0 else parameter
-        leaf = make("xWb"[i], shape, dtype)
+        leads = batch is not None and make is input
+        leaf = make("xWb"[i], (batch, *shape) if leads else shape, dtype)
+        value = draw(
+            arrays((_ROWS, *shape) if leads else shape, reals(-2, 2), dtype),
+        )
         feed[leaf] = value
         parts.append((leaf, value))
     for _ in range(draw(st.integers(1, max_ops))):
@@ -213,7 +226,7 @@ def _step(draw: st.DrawFn, parts: list[_Part], kinks: bool) -> _Part:
         ),
         "number": lambda: _with_number(draw, node, value),
     }
-    fitting = [p for p in parts if _broadcasts(p[1].shape, value.shape)]
+    fitting = [p for p in parts if _broadcasts(p[0].shape, node.shape)]
     steps["pair"] = lambda: _pair(draw, fitting, node, value)
     if kinks and np.all(np.abs(value) >= _CLEAR):
         steps["kinked"] = lambda: _apply(
@@ -222,7 +235,7 @@ def _step(draw: st.DrawFn, parts: list[_Part], kinks: bool) -> _Part:
     if node.ndim:
         steps["along"] = lambda: _along(draw, node, value)
         steps["moved"] = lambda: _moved(draw, node, value)
-    factors = [p for p in parts if p[0].ndim and node.ndim and _multiplies(value, p[1])]
+    factors = [p for p in parts if p[0].ndim and node.ndim and _multiplies(node, p[0])]
     if factors:
         steps["matmul"] = lambda: _product(draw, factors, node, value)
     return steps[draw(st.sampled_from(sorted(steps)))]()
@@ -248,11 +261,20 @@ def _with_number(draw: st.DrawFn, node: Node, value: Array) -> _Part:
 
 def _along(draw: st.DrawFn, node: Node, value: Array) -> _Part:
     axis = draw(st.integers(0, node.ndim - 1))
-    return _apply(_ALONG[draw(st.sampled_from(sorted(_ALONG)))], node, value, axis)
+    rules = sorted(_ALONG)
+    if not isinstance(node.shape[axis], int):
+        rules = [name for name in rules if name not in _GROWING]
+    return _apply(_ALONG[draw(st.sampled_from(rules))], node, value, axis)
 
 
 def _moved(draw: st.DrawFn, node: Node, value: Array) -> _Part:
-    kind = draw(st.sampled_from(["transpose", "flat", "row", "part", "turned"]))
+    kinds = ["transpose", "flat"]
+    # Of a symbolic axis no position is known to be there.
+    if isinstance(node.shape[0], int):
+        kinds += ["row", "turned"]
+    if isinstance(node.shape[-1], int):
+        kinds.append("part")
+    kind = draw(st.sampled_from(kinds))
     if kind == "transpose":
         return node.T, value.T
     if kind == "flat":
@@ -268,7 +290,13 @@ def _moved(draw: st.DrawFn, node: Node, value: Array) -> _Part:
 
 def _product(draw: st.DrawFn, factors: list[_Part], node: Node, value: Array) -> _Part:
     other, beside = draw(st.sampled_from(factors))
-    return matmul(node, other), np.asarray(value @ beside)
+    product, found = matmul(node, other), np.asarray(value @ beside)
+    if not isinstance(node.shape[-1], int):
+        # A sum over a batch grows with it; a mean does not.
+        share = np.asarray(1 / value.shape[-1], value.dtype)
+        length = arithmetic.cast(reduce.size(node, -1), node.dtype)
+        return product / length, found * share
+    return product, found
 
 
 def _squashed(part: _Part) -> _Part:
@@ -280,9 +308,9 @@ def _squashed(part: _Part) -> _Part:
     return part
 
 
-def _broadcasts(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+def _broadcasts(a: Shape, b: Shape) -> bool:
     return all(i in (j, 1) or j == 1 for i, j in zip(a[::-1], b[::-1], strict=False))
 
 
-def _multiplies(a: Array, b: Array) -> bool:
+def _multiplies(a: Node, b: Node) -> bool:
     return a.shape[-1] == b.shape[-2 if b.ndim > 1 else -1] and a.ndim <= 2 >= b.ndim
