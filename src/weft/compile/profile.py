@@ -133,7 +133,10 @@ class Profile:
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)][:-1]
         return [
             "  ".join(
-                [*(f"{c:>{w + 1}}" for c, w in zip(line, widths, strict=False)), line[-1]]
+                [
+                    *(f"{c:>{w + 1}}" for c, w in zip(line, widths, strict=False)),
+                    line[-1],
+                ]
             )
             for line in lines
         ]

@@ -14,6 +14,7 @@ from typing import Any, final
 
 import numpy as np
 
+from weft.compile.profile import Profile
 from weft.graph.dim import Dim
 from weft.graph.errors import FeedError, GraphError, ShapeError
 from weft.graph.leaf import INPUT, PARAMETER, Leaf
@@ -110,6 +111,29 @@ class Program(ABC):
         FeedError
             If an array, the order or the batch size does not fit.
         """
+
+    def profile(self) -> Profile:
+        """Measure where the time of a step goes, beside what the machine allows.
+
+        The program runs for about a second, with the sizes of the latest call or run,
+        on a copy of its state and on made-up rows; the state itself is left alone.
+
+        Returns
+        -------
+        Profile
+            ``print`` it.
+
+        Raises
+        ------
+        FeedError
+            If the sizes are not known: before the first call.
+        GraphError
+            If the engine runs no kernels that could be timed.
+        """
+        raise GraphError(
+            "only machine code is profiled: compile with engine='native', "
+            "and call the program once"
+        )
 
     @property
     @abstractmethod

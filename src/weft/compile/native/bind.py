@@ -12,7 +12,7 @@ import numpy as np
 from weft.compile.native.call import Address, Call, Epilogue, Grid, Word
 from weft.compile.native.extent import value
 from weft.compile.native.form import Access, LoopStep, Matrix, ProductStep, RandomStep
-from weft.compile.native.loops import Loops, kernel
+from weft.compile.native.loops import Instr, Loops, kernel
 from weft.compile.native.products import Product, product_calls, scratch_bytes
 from weft.compile.native.random import uniform
 from weft.compile.native.target import Target
@@ -53,21 +53,42 @@ def loop_calls(
     inner *= lane if step.loops.lane_reduced else 1
     words = loop_words(step, bindings, error)
     grid = _grid(step.loops, rows, cols, inner)
-    points = rows * cols * inner
+    once, each = operations(step.loops)
     return [
         Call(
             kernel(step.loops, target),
             words,
             grid,
-            flops=points * operations(step.loops),
+            flops=rows * cols * (once + inner * each),
             bytes=sum(_touched(a, step, bindings) for a in step.accesses),
         )
     ]
 
 
-def operations(loops: Loops) -> int:
-    """Return how many operations a point takes, each op of a record counted as one."""
-    return sum(i.kind in ("apply", "fold", "scan", "add") for i in loops.code)
+def operations(loops: Loops) -> tuple[int, int]:
+    """Return how many operations a kept point takes, and how many each one reduced.
+
+    Each op of a record counts as one.
+    """
+    counts = [0, 0]
+    inner: list[bool] = []
+    for instr in loops.code:
+        deep = _is_inner(instr, loops) or any(inner[i] for i in instr.args)
+        counts[deep] += instr.kind in ("apply", "fold", "scan", "add")
+        inner.append(deep and instr.kind != "fold")
+    return counts[0], counts[1]
+
+
+def _is_inner(instr: Instr, loops: Loops) -> bool:
+    """Tell whether an instruction is another one at each reduced point."""
+    if instr.kind == "index":
+        where = instr.detail[0]
+        return where == "reduced" or (where == "lane" and loops.lane_reduced)
+    if instr.kind in ("load", "store", "pick", "add"):
+        which = instr.detail if isinstance(instr.detail, int) else instr.detail[0]
+        operand = loops.operands[which]
+        return any(operand.reduced) or (loops.lane_reduced and operand.lane != 0)
+    return instr.kind == "scan"
 
 
 def loop_words(step: LoopStep, bindings: Bindings, error: Address) -> tuple[Word, ...]:

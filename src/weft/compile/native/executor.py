@@ -65,6 +65,8 @@ ENTRY = ("code", "words", "rows", "cols", "tile_rows", "tile_cols", "tiles", "ac
 _PATIENCE = 4000
 _NAP = 50
 _TILE_BITS = 20
+# Below how many bytes a row is copied in place rather than by a call.
+_SHORT = 256
 MOST_TILES = (1 << _TILE_BITS) - 1
 
 
@@ -162,25 +164,55 @@ def worker(target: Target) -> Kernel:
     return Kernel(f.name, f.finish(), frozenset(f.declarations))
 
 
+def clock(target: Target) -> Kernel:
+    """Return the function that reads the clock by which the leader times entries.
+
+    ``i64 weft_clock()``, in ticks of the machine's own.
+    """
+    f = Function("weft_clock", [], target, "i64")
+    return Kernel(f.name, f.finish(_clock(f, None)), frozenset(f.declarations))
+
+
 def gather(target: Target) -> Kernel:
     """Return the kernel that fetches the rows of a batch.
 
-    Words: source, destination, bytes per row, address of the order, of the control.
+    Words: source, destination, bytes per row, address of the order, of the control,
+    rows per step. The order goes on for a step behind its end.
     """
     f = _kernel("weft_gather", target)
     words, r0, r1, _, _ = f.params
     source, to = (f.load(f.at(words, i, "i64"), "ptr") for i in (0, 1))
     size = f.load(f.at(words, 2, "i64"), "i64")
     order, control = (f.load(f.at(words, i, "i64"), "ptr") for i in (3, 4))
+    batch = f.load(f.at(words, 5, "i64"), "i64")
     first = _get(f, control, Cell.ROW)
+    order = f.at(order, first, "i64")
+    whole = f.binary("and", size, literal(-8, "i64"))
     with f.loop(r0, r1) as row:
-        which = f.load(f.at(order, f.add(first, row.index), "i64"), "i64")
-        _copy(
-            f,
-            f.at(to, f.mul(row.index, size), "i8"),
-            f.at(source, f.mul(which, size), "i8"),
-            size,
-        )
+        # Rows lie anywhere: the machine is told a step ahead where the next ones begin
+        # and end.
+        which = f.load(f.at(order, f.add(row.index, batch), "i64"), "i64")
+        coming = f.at(source, f.mul(which, size), "i8")
+        hints = [literal(number, "i32") for number in (0, 2, 1)]
+        for place in (coming, f.at(coming, f.sub(size, 1), "i8")):
+            f.call("llvm.prefetch.p0", "void", place, *hints)
+        which = f.load(f.at(order, row.index, "i64"), "i64")
+        here = f.at(source, f.mul(which, size), "i8")
+        there = f.at(to, f.mul(row.index, size), "i8")
+        short, long, done = f.label(), f.label(), f.label()
+        f.branch_if(f.compare("slt", size, _SHORT), short, long)
+        f.start_block(short)
+        with f.loop(0, whole, 8) as at:
+            value = f.load(f.at(here, at.index, "i8"), "i64", align=1)
+            f.store(value, f.at(there, at.index, "i8"), align=1)
+        with f.loop(whole, size) as at:
+            value = f.load(f.at(here, at.index, "i8"), "i8")
+            f.store(value, f.at(there, at.index, "i8"))
+        f.branch(done)
+        f.start_block(long)
+        _copy(f, there, here, size)
+        f.branch(done)
+        f.start_block(done)
     return Kernel(f.name, f.finish(), frozenset(f.declarations))
 
 

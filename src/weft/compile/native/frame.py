@@ -99,7 +99,8 @@ class Frame:
             control[:] = 0
         self.control = control
         self.argument = ctypes.c_void_p(address_of(control))
-        self._library, self._feeding = library, feeding
+        self._library = library
+        self.feeding, self.collecting = feeding, collecting
         target = library.target
         copied = [
             b for b, how in zip(form.inputs, feeding, strict=True) if how != "whole"
@@ -122,7 +123,7 @@ class Frame:
         self._addresses[SCRATCH] = base + -(-size // ALIGN) * ALIGN
         self._addresses[CONTROL] = address_of(self.control)
         self._addresses |= {number: address_of(a) for number, a in held.items()}
-        self._held = held
+        self.held = held
         self.host: list[HostCall] = []
         self._patches: dict[int, list[tuple[int, int]]] = {}
         calls, self.commit_at, self.steps = self._calls(collecting)
@@ -131,11 +132,11 @@ class Frame:
         self.work = sum(call.flops / 40 + call.bytes / 16 + 30 for call in calls)
         self._write(calls)
         self.outputs = [
-            self._view(buffer).reshape(lengths(shape, bindings))
+            self.view(buffer).reshape(lengths(shape, bindings))
             for buffer, shape in zip(form.outputs, form.shapes, strict=True)
         ]
         self.inputs = {
-            k: self._view(b) for k, b in enumerate(form.inputs) if b.number in places
+            k: self.view(b) for k, b in enumerate(form.inputs) if b.number in places
         }
 
     # Calls --------------------------------------------------------------------------
@@ -173,13 +174,13 @@ class Frame:
                 return random_calls(step, self.bindings, target)
             case HostStep():
                 inputs = [
-                    self._view(buffer).reshape(lengths(x.shape, self.bindings))
+                    self.view(buffer).reshape(lengths(x.shape, self.bindings))
                     for buffer, x in zip(step.inputs, step.node.inputs, strict=True)
                 ]
                 call = HostCall(
                     step.node,
                     inputs,
-                    self._view(step.target),
+                    self.view(step.target),
                     self.bindings,
                     self._fail,
                 )
@@ -191,7 +192,7 @@ class Frame:
         target = self._library.target
         calls = []
         for k, (buffer, how) in enumerate(
-            zip(self.form.inputs, self._feeding, strict=True)
+            zip(self.form.inputs, self.feeding, strict=True)
         ):
             if how in ("whole", "placed"):
                 continue
@@ -206,7 +207,8 @@ class Frame:
             rows = value(buffer.shape[0], self.bindings)
             if not rows:
                 continue
-            words = (origin, to, size // rows, Address(ORDER), Address(CONTROL))
+            there = (Address(ORDER), Address(CONTROL))
+            words = (origin, to, size // rows, *there, rows)
             some = max(65536 // max(size // rows, 1), 1)
             grid = Grid(rows, 1, min(some, rows), 1)
             calls.append(Call(gather(target), words, grid, 0, 2 * size))
@@ -288,11 +290,11 @@ class Frame:
 
     # Memory -------------------------------------------------------------------------
 
-    def _view(self, buffer: Buffer) -> Array:
+    def view(self, buffer: Buffer) -> Array:
         """Return a buffer as an array; of an input that is read where it lies, none."""
         shape = buffer.lengths(self.bindings)
-        if buffer.number in self._held:
-            return self._held[buffer.number].reshape(shape)
+        if buffer.number in self.held:
+            return self.held[buffer.number].reshape(shape)
         start = self._addresses[buffer.number] - address_of(self.arena)
         size = int(np.prod(shape, dtype=np.int64)) * buffer.dtype.itemsize
         flat = self.arena[start : start + size]

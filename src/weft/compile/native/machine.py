@@ -1,7 +1,7 @@
 """The limits of this machine: how fast it can compute, and how fast it can move bytes.
 
 Nothing is looked up; everything is measured, once per process and when first asked for,
-in less than a second or two. The peak is the best rate of a matrix product, weft's own
+in about a second. The peak is the best rate of a matrix product, weft's own
 or NumPy's; the bandwidth, that of loops that read and write arrays of a given size, so
 that each level of cache shows its own. With several threads, each works for itself, as
 a limit should: nobody waits for anybody.
@@ -25,12 +25,15 @@ from weft.graph.leaf import input, parameter
 from weft.ops.sample import Array
 
 # Working sets, in bytes: from what fits the nearest cache to what fits none.
-_SIZES = tuple(1 << power for power in range(14, 28, 2)) + (1 << 27,)
-# Of products: weft's and NumPy's, which has more to prepare.
-_OWN, _NUMPY = 512, 1024
-_REPEATS = 4
-# A loop is repeated until it has moved so many bytes, some milliseconds.
-_MOVED = 1 << 27
+_SIZES = tuple(1 << power for power in (14, 16, 18, 20, 22, 24, 26, 27))
+# Of products: weft's, many of a size that the caches hold, and one of NumPy's, which
+# has more to prepare.
+_OWN, _MANY, _NUMPY = 256, 3, 768
+# A loop is repeated until it has moved so many bytes, about a millisecond.
+_MOVED = 1 << 26
+# Whatever is measured is repeated so often, and as long as so many seconds allow: on a
+# machine that has other work, the best of many short tries is near the truth.
+_REPEATS, _ENOUGH = 3, 0.03
 
 
 @final
@@ -126,11 +129,8 @@ def measure() -> Machine:
     }
     block = aligned(_SIZES[-1])
     block[:] = 0
-    return Machine(
-        cores(),
-        peaks,
-        {threads: _falling(_rates(block, threads)) for threads in counts},
-    )
+    bandwidths = {threads: _falling(_rates(block, threads)) for threads in counts}
+    return _consistent(Machine(cores(), peaks, bandwidths))
 
 
 def best(first: Machine, second: Machine) -> Machine:
@@ -148,6 +148,30 @@ def best(first: Machine, second: Machine) -> Machine:
     return Machine(first.cores, peaks, bandwidths)
 
 
+def _consistent(found: Machine) -> Machine:
+    """Raise what was disturbed: one thread can do its part of what all can, and all of
+    them what one can.
+    """
+    share = 1 / found.cores
+    peaks = {
+        (dtype, threads): max(
+            rate,
+            found.peaks[dtype, 1],
+            found.peaks[dtype, found.cores] * (share if threads == 1 else 1),
+        )
+        for (dtype, threads), rate in found.peaks.items()
+    }
+    levels = zip(found.bandwidths[1], found.bandwidths[found.cores], strict=True)
+    pairs = [
+        (size, max(one, all * share), max(one, all)) for (size, one), (_, all) in levels
+    ]
+    bandwidths = {
+        1: tuple((size, one) for size, one, _ in pairs),
+        found.cores: tuple((size, all) for size, _, all in pairs),
+    }
+    return Machine(found.cores, peaks, bandwidths)
+
+
 # Peaks ------------------------------------------------------------------------------
 
 
@@ -162,7 +186,7 @@ def _own(dtype: str, threads: int) -> float:
     for frame in frames:
         for value in frame.inputs.values():
             value[...] = 1
-    return threads * 2 * _OWN**3 * 2 / _seconds(frames, 2)
+    return threads * _MANY * 2 * _OWN**3 / _seconds(frames, _MANY)
 
 
 def _numpys(dtype: str, threads: int) -> float:
@@ -228,8 +252,8 @@ def _seconds(frames: Sequence[Frame], steps: int) -> float:
 
 def _least(function: Callable[[], Any]) -> float:
     function()
-    times = []
-    for _ in range(_REPEATS):
+    times: list[float] = []
+    while len(times) < _REPEATS or sum(times) < _ENOUGH:
         start = time.perf_counter()
         function()
         times.append(time.perf_counter() - start)

@@ -8,6 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from weft.compile.interpret import Tape
+from weft.compile.native.checks import check_sizes, depending_on_sizes
 from weft.compile.native.executor import Cell
 from weft.compile.native.form import Form, lengths
 from weft.compile.native.frame import (
@@ -22,6 +23,7 @@ from weft.compile.native.library import library
 from weft.compile.native.lower import lower
 from weft.compile.native.show import shown
 from weft.compile.native.threads import cores, entry_points, lead
+from weft.compile.profile import Profile
 from weft.compile.program import (
     Plan,
     Program,
@@ -31,9 +33,11 @@ from weft.compile.program import (
     fitted_inputs,
     roles,
 )
+from weft.graph.dim import Dim
 from weft.graph.errors import FeedError
 from weft.graph.node import Node, describe
 from weft.graph.tree import unflatten
+from weft.graph.walk import topological
 from weft.ops.propagate import bind_feed
 from weft.ops.sample import Array
 
@@ -64,6 +68,9 @@ class NativeProgram(Program):
         self.form: Form = lower(
             plan.inputs, plan.outputs, plan.updates, list(plan.state)
         )
+        self._sized = depending_on_sizes(
+            topological([*plan.outputs, *plan.updates.values()])
+        )
         self._library = library()
         self._leader: Any = entry_points(self._library)[0]
         self._arrays: dict[Node, Array] = {
@@ -80,6 +87,8 @@ class NativeProgram(Program):
         self._runs: dict[Any, Frame] = {}
         self._lock = threading.RLock()
         self._state = _Live(self._arrays, self._lock)
+        # Of the latest call or run: its frame, and of its inputs the small ones.
+        self._latest: tuple[Frame, Sequence[Array | None]] | None = None
 
     def __str__(self) -> str:
         return shown(self.form)
@@ -110,6 +119,15 @@ class NativeProgram(Program):
                 whole = _in_one_piece(array)
                 kept.append(whole)
                 frame.point(self.form.inputs[k].number, address_of(whole))
+        # Large arrays are the caller's, and are not kept alive.
+        self._latest = (
+            frame,
+            (
+                [a if k in frame.inputs else None for k, a in enumerate(fed)]
+                if kept
+                else fed
+            ),
+        )
         if self._plan.updates:
             with self._lock:
                 self._step(frame, fed)
@@ -129,7 +147,7 @@ class NativeProgram(Program):
             feeding,
             collecting=False,
         )
-        _ask(frame, frame, steps=1, batch=0, has_last=False)
+        ask(frame, frame, steps=1, batch=0, has_last=False)
         return frame
 
     def _step(self, frame: Frame, fed: Sequence[Array]) -> None:
@@ -161,12 +179,14 @@ class NativeProgram(Program):
         if rest != min(size, len(rows)):
             final = self._run_frame(fed, how, rest, first)
         outputs = self._collected(steps, first.bindings, final.bindings)
-        order = np.ascontiguousarray(rows, np.int64)
+        # The rows of one step more, which are looked up in advance but not used.
+        order = np.concatenate([rows, rows[:size]], dtype=np.int64)
+        self._latest = first, _small(fed, how)
         for frame in (first, final):
             self._point(frame, fed, how, order, outputs)
         with self._lock:
             # Both tables belong to one run, with one control block.
-            _ask(first, final, steps, size, has_last=final is not first)
+            ask(first, final, steps, size, has_last=final is not first)
             taken = self._lead(first, steps)
             if taken < steps:
                 last = final if taken == steps - 1 else first
@@ -254,9 +274,33 @@ class NativeProgram(Program):
 
     # Both ---------------------------------------------------------------------------
 
+    def profile(self) -> Profile:
+        """Measure where the time of a step goes."""
+        from weft.compile.native.profile import measured
+
+        frame, values = self._latest or self._example()
+        return measured(
+            frame, values, self._arrays, self._library, self._helpers(frame)
+        )
+
+    def _example(self) -> tuple[Frame, list[Array | None]]:
+        """Return a frame to measure with before there is any other."""
+        unknown = [
+            n for n in self._plan.inputs if any(isinstance(s, Dim) for s in n.shape)
+        ]
+        if unknown:
+            raise FeedError(
+                f"{describe(unknown[0])} has no sizes yet: call the program, or let it "
+                "run, before profile()"
+            )
+        fed = [np.zeros(_least(n), n.dtype) for n in self._plan.inputs]
+        return self._frame(fed), [None] * len(fed)
+
     def _bindings(self, values: Sequence[Array]) -> dict[str, int]:
         nodes = [*self._plan.inputs, *self._arrays]
-        return bind_feed(nodes, [*values, *self._arrays.values()])
+        bindings = bind_feed(nodes, [*values, *self._arrays.values()])
+        check_sizes(self._sized, bindings)
+        return bindings
 
     def _explain(
         self, frame: Frame, fed: Sequence[Array], last: Frame | None = None
@@ -276,8 +320,18 @@ class NativeProgram(Program):
         raise FeedError("a position is outside the axis that it counts")
 
 
-def _ask(frame: Frame, final: Frame, steps: int, batch: int, has_last: bool) -> None:
-    """Write into the control block what a run consists of."""
+def ask(frame: Frame, final: Frame, steps: int, batch: int, has_last: bool) -> None:
+    """Write into the control block what a run consists of.
+
+    Parameters
+    ----------
+    frame, final : Frame
+        Of a step, and of the last one if that has fewer rows.
+    steps, batch : int
+        How many steps, and how many rows each gathers.
+    has_last : bool
+        Whether the last step is `final`'s.
+    """
     control = frame.control
     control[Cell.STOP] = control[Cell.ERROR] = control[Cell.PROGRESS] = 0
     control[Cell.FULL], control[Cell.LAST] = frame.table, final.table
@@ -301,6 +355,16 @@ def _copied(array: Array) -> Array:
 
 def _in_one_piece(array: Array) -> Array:
     return array if array.flags.c_contiguous else array.copy()
+
+
+def _small(fed: Sequence[Array], how: Sequence[str]) -> list[Array | None]:
+    """Return what one step is given, but for its rows and for what is large."""
+    found: list[Array | None] = []
+    for array, role in zip(fed, how, strict=True):
+        one = array[0] if role == "stepped" else array
+        keep = role != "gathered" and one.nbytes <= _SMALL
+        found.append(one.copy() if keep else None)
+    return found
 
 
 def _least(node: Node) -> tuple[int, ...]:

@@ -76,8 +76,11 @@ def flops(step: Step) -> Extent:
             own = times(2, *step.stack, step.m, step.n, step.k)
             return plus(own, flops(step.epilogue)) if step.epilogue else own
         case LoopStep():
-            points = times(*step.rows, *step.reduced, step.lane)
-            return times(points, operations(step.loops))
+            once, each = operations(step.loops)
+            inside = times(*step.reduced, each)
+            if step.loops.lane_reduced:
+                return times(*step.rows, plus(once, times(step.lane, inside)))
+            return times(*step.rows, step.lane, plus(once, inside))
         case RandomStep():
             return times(16, *step.node.shape)
         case HostStep():
