@@ -59,7 +59,8 @@ class Form:
     @property
     def name(self) -> str:
         """A name for the kernel, by which the library knows it."""
-        size = f"{self.rows[0]}x{self.vectors}x{self.lanes}"
+        heights = "-".join(map(str, self.rows))
+        size = f"{heights}x{self.vectors}x{self.lanes}"
         order = "rows" if self.by_rows else "columns"
         turned = ".turned" if self.turned else ""
         return f"multiply.{self.dtype}.{size}.{order}{turned}"
@@ -127,7 +128,9 @@ def multiply(form: Form, target: Target) -> Kernel:
         f.load(f.at(words, i, "i64"), kind) for i, kind in enumerate(kinds)
     )
     element = memory_type(form.dtype)
-    left = Left(a_row, a_step, form.by_rows)
+    # Turned over, the left operand has few columns, which are near one another.
+    far = not form.by_rows and not form.turned
+    left = Left(a_row, a_step, form.by_rows, far)
     aside = _room(f, form, form.rows[0]) if form.turned or not target.masks else None
     copy = _room(f, form, BLOCK)
     # At least one block, also where k is 0: C becomes 0.
@@ -240,11 +243,18 @@ def _copy(
 ) -> None:
     """Copy a matrix element by element."""
     element = memory_type(form.dtype)
-    with f.loop(0, columns) as j:
-        for r in range(rows):
-            i = literal(r, "i64")
-            one = f.load(source.at(f, i, j.index, element), element)
-            f.store(one, to.at(f, i, j.index, element))
+
+    def copy(i: Value, j: Value) -> None:
+        f.store(f.load(source.at(f, i, j, element), element), to.at(f, i, j, element))
+
+    with f.loop(0, columns) as across:
+        if form.turned:
+            for i in range(rows):
+                copy(literal(i, "i64"), across.index)
+        else:
+            # Only at the edge: short code is worth more than quick code.
+            with f.loop(0, literal(rows, "i64")) as down:
+                copy(down.index, across.index)
 
 
 def _masks(f: Function, form: Form, columns: Value) -> list[Value]:

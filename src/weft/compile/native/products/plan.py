@@ -179,16 +179,27 @@ class _Plan:
 def _inner_plan(product: Product, target: Target) -> _Plan | None:
     """Plan inner products, where that is quicker: for few columns and long rows of A.
 
-    For `multiply` it takes about 3/4 of a cycle to read an element of A and use it;
-    here it takes 1/lanes for every column, and adding up lanes 4 for an element of C.
+    For an element of A they take 1/lanes of a cycle for every column, and adding up
+    lanes takes about 4 for an element of C.
     """
     lanes, n, k = target.lanes(product.itemsize), product.n, product.k
-    quick = 4 * (n * k + 4 * n * lanes) <= 3 * k * lanes
-    if product.left_transposed or k < lanes or not quick:
+    if product.left_transposed or k < lanes or not _few(n, target):
+        return None
+    if n / lanes + 4 * n / k > _tiles_cycles(n, lanes):
         return None
     rows = min(8, _room(n, target))
     kernel = inner(InnerForm(product.dtype, rows, n, lanes), target)
     return _Plan(kernel, False, 0, rows, n)
+
+
+def _few(columns: int, target: Target) -> bool:
+    """Whether all columns fit into registers, for at least two vectors or rows each."""
+    return 8 * columns <= 3 * target.registers
+
+
+def _tiles_cycles(columns: int, lanes: int) -> float:
+    """About how long register tiles take for an element of A; less if one is narrow."""
+    return 0.75 if columns <= lanes else -(-columns // lanes)
 
 
 def _tile_plan(product: Product, target: Target) -> _Plan:
@@ -196,7 +207,10 @@ def _tile_plan(product: Product, target: Target) -> _Plan:
     lanes = target.lanes(product.itemsize)
     # Few columns of an A that lies by columns: let the lanes run along those.
     turned = (
-        product.left_transposed and 4 * product.n <= 3 * lanes and product.m >= lanes
+        product.left_transposed
+        and _few(product.n, target)
+        and product.n / lanes <= _tiles_cycles(product.n, lanes)
+        and product.m >= lanes
     )
     wide = product.m if turned else product.n
     by_rows = product.right_transposed if turned else not product.left_transposed
