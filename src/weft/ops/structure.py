@@ -322,7 +322,7 @@ def broadcast_to(x: Value, shape: Any) -> Value:
 Piece = tuple[Size, Size, int]
 
 
-def _slices(
+def slices(
     pieces: Sequence[tuple[int, int, int]], shape: Sequence[int]
 ) -> tuple[slice, ...]:
     """Return Python slices, or say which piece is not inside its axis."""
@@ -341,7 +341,7 @@ def _slices(
 
 def _embed_forward(x: Any, shape: tuple[int, ...], pieces: Any) -> Any:
     out = np.zeros(shape, x.dtype)
-    out[_slices(pieces, shape)] = x
+    out[slices(pieces, shape)] = x
     return out
 
 
@@ -351,7 +351,7 @@ def _whole(size: Size) -> Piece:
 
 _slice: Op = linear(
     "slice",
-    forward=lambda x, pieces: x[_slices(pieces, x.shape)],
+    forward=lambda x, pieces: x[slices(pieces, x.shape)],
     rule=lambda x, pieces: (tuple(length for _, length, _ in pieces), x.dtype),
     adjoints=[
         lambda ct, out, x, pieces: _embed(ct, shape=tuple(x.shape), pieces=pieces)

@@ -358,6 +358,7 @@ def shared_out(
         reduced=len(loops),
         lane_reduced=lane_reduced,
         serial=serial or lane is None,
+        by_columns=not merge and not loops,
         long=not (isinstance(innermost, int) and innermost <= _LONG),
         operands=tuple(operands),
         symbols=len(code.symbols),

@@ -104,6 +104,9 @@ class Loops:
         Whether the lanes run along a reduced dimension.
     serial : bool
         One lane only: scalars, and what has to be added one after the other.
+    by_columns : bool
+        Whether to go down the rows of one register's columns before the next: what is
+        the same for all rows is then read once.
     long : bool
         Whether the innermost reduced loop is long enough to be summed in blocks.
     operands : tuple of Operand
@@ -116,6 +119,7 @@ class Loops:
     reduced: int
     lane_reduced: bool
     serial: bool
+    by_columns: bool
     long: bool
     operands: tuple[Operand, ...]
     symbols: int
@@ -270,8 +274,31 @@ class _Writer:
         if not loops.rows:
             self._row([], c0, c1)
             return
+        if loops.by_columns:
+            self._over_lanes(c0, c1, lambda at, mask: self._down(at, mask, r0, r1))
+            return
         with f.loop(r0, r1) as loop:
             self._row(self._unflatten(loop.index), c0, c1)
+
+    def _down(self, index: Value, mask: Value | None, r0: Value, r1: Value) -> None:
+        """Go down all rows at some columns."""
+        outer = dict(self.memo)
+        for k, operand in enumerate(self.loops.operands):
+            self.places[k] = self.bases[k]
+            moves = any(operand.rows) or any(operand.reduced)
+            if operand.lane and not moves:
+                # The same for every row: read once.
+                self.lane, self.mask = index, mask
+                for i, instr in enumerate(self.loops.code):
+                    if instr.kind == "load" and instr.detail == k:
+                        self.memo[i] = self._compute(instr)
+        with self.f.loop(r0, r1) as loop:
+            self._place_row(self._unflatten(loop.index))
+            kept = dict(self.memo)
+            self._emit(1, 0)
+            self._chunk(index, mask)
+            self.memo = kept
+        self.memo = outer
 
     def _unflatten(self, index: Value) -> list[Value]:
         found: list[Value] = []
@@ -281,6 +308,17 @@ class _Writer:
         return [index, *reversed(found)]
 
     def _row(self, row: list[Value], c0: Value, c1: Value) -> None:
+        self._place_row(row)
+        outer = dict(self.memo)
+        self._emit(1, 0)
+        if self.loops.lane_reduced:
+            self._passes(1)
+        else:
+            self._over_lanes(c0, c1, self._chunk)
+        self.memo = outer
+
+    def _place_row(self, row: list[Value]) -> None:
+        """Find where each operand's row begins."""
         f = self.f
         self.row = row
         self.places = {}
@@ -293,13 +331,6 @@ class _Writer:
                     assert stride is not None
                     at = f.at(at, f.mul(index, stride), memory_type(operand.dtype))
             self.places[k] = at
-        outer = dict(self.memo)
-        self._emit(1, 0)
-        if self.loops.lane_reduced:
-            self._passes(1)
-        else:
-            self._over_lanes(c0, c1, self._chunk)
-        self.memo = outer
 
     def _chunk(self, index: Value, mask: Value | None) -> None:
         outer = dict(self.memo)
