@@ -121,7 +121,9 @@ def test_all_sizes(name, dtype, form, count):
 
 @pytest.mark.parametrize("name", available())
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("size", [(70, 600, 300), (300, 65, 257), (130, 10, 513)])
+@pytest.mark.parametrize(
+    "size", [(70, 600, 300), (300, 65, 257), (130, 10, 513), (520, 530, 267)]
+)
 def test_several_blocks(name, form, size):
     p = product(*size, form)
     c, expected, _ = multiply(p, target(name))

@@ -12,10 +12,6 @@ from typing import final
 
 from weft.compile.native.ir import Function, Value, element_of, lanes_of, literal
 
-# How many p ahead A's columns are asked for: they lie too far apart for the machine to
-# see by itself which comes next.
-_AHEAD = 24
-
 
 @final
 @dataclass(frozen=True)
@@ -31,14 +27,11 @@ class Left:
         The stride of p in elements. Of A by rows it is 1, and not looked at.
     by_rows : bool
         Whether A's rows lie in memory as rows.
-    far : bool
-        Whether A's columns are worth asking for ahead of time.
     """
 
     row: Value
     step: Value
     by_rows: bool
-    far: bool
 
 
 @final
@@ -140,8 +133,6 @@ def micro_kernel(
     with f.loop(0, depth, carried=[a, right.base, *sums]) as p:
         a, b, *sums = p.carried
         row = _load(f, tile, b, tile.masks)
-        if left.far:
-            _prefetch(f, f.at(a, f.mul(left.step, _AHEAD), element))
         for r in range(tile.rows):
             spread = f.splat(_element(f, left, a, r, element), lanes_of(tile.kind))
             for v in range(tile.vectors):
@@ -153,12 +144,6 @@ def micro_kernel(
     for r in range(tile.rows):
         address = _row(f, output.base, output.row, r, element)
         _store(f, tile, address, output.masks, sums[r * tile.vectors :])
-
-
-def _prefetch(f: Function, address: Value) -> None:
-    """Ask for a line of memory to be read and kept; harmless at any address."""
-    read, keep, data = (literal(i, "i32") for i in (0, 3, 1))
-    f.call("llvm.prefetch.p0", "void", address, read, keep, data)
 
 
 def _element(f: Function, left: Left, a: Value, r: int, element: str) -> Value:

@@ -128,9 +128,7 @@ def multiply(form: Form, target: Target) -> Kernel:
         f.load(f.at(words, i, "i64"), kind) for i, kind in enumerate(kinds)
     )
     element = memory_type(form.dtype)
-    # Turned over, the left operand has few columns, which are near one another.
-    far = not form.by_rows and not form.turned
-    left = Left(a_row, a_step, form.by_rows, far)
+    left = Left(a_row, a_step, form.by_rows)
     aside = _room(f, form, form.rows[0]) if form.turned or not target.masks else None
     copy = _room(f, form, BLOCK)
     # At least one block, also where k is 0: C becomes 0.

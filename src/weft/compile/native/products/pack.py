@@ -1,12 +1,14 @@
-"""Copies of a block of B in the order in which it is read.
+"""Copies of an operand in the order in which it is read.
 
-A kernel that multiplies calls one of these for a block at a time, and reads the copy
-many times: its rows follow one another, so that neither the cache's sets nor its pages
-run out, and it is in the first or second cache by then. What is copied to the right of
-the last column is anything at all.
+A kernel that multiplies calls `pack_rows` or `pack_columns` for a block of B at a time,
+and reads the copy many times: its rows follow one another, so that neither the cache's
+sets nor its pages run out, and it is in the first or second cache by then. What is
+copied to the right of the last column is anything at all. `transpose` does the same for
+a whole A.
 
-Both have the signature ``(source, to, rows, columns, row, column, width)``: element
-(p, j) of the block is ``source[p row + j column]`` and goes to ``to[p width + j]``.
+The first two have the signature ``(source, to, rows, columns, row, column, width)``:
+element (p, j) of the block is ``source[p row + j column]`` and goes to
+``to[p width + j]``.
 """
 
 from collections.abc import Sequence
@@ -127,3 +129,36 @@ def _put(f: Function, rows: Sequence[Value], to: Value, width: Value) -> None:
     for row in rows:
         f.store(row, to)
         to = f.at(to, width, row.element)
+
+
+@cache
+def transpose(dtype: str, target: Target) -> Kernel:
+    """Return a kernel of a call of its own, which transposes a whole matrix.
+
+    Its words are the code of `pack_columns`, the matrix and where it goes; how many
+    elements its columns are apart, and the rows of its transpose. The grid's rows and
+    columns are those of the transpose.
+
+    Parameters
+    ----------
+    dtype : str
+    target : Target
+
+    Returns
+    -------
+    Kernel
+    """
+    name, element = f"transpose.{dtype}", memory_type(dtype)
+    params = [("ptr noalias", "words")] + [("i64", n) for n in ("r0", "r1", "c0", "c1")]
+    f = Function(name, params, target)
+    words, r0, r1, c0, c1 = f.params
+    code, source, to, apart, width = (
+        f.load(f.at(words, i, "i64"), kind)
+        for i, kind in enumerate(["ptr"] * 3 + ["i64"] * 2)
+    )
+    source = f.at(source, f.add(r0, f.mul(c0, apart)), element)
+    to = f.at(to, f.add(f.mul(r0, width), c0), element)
+    shape = (f.sub(r1, r0), f.sub(c1, c0))
+    strides = (literal(1, "i64"), apart, width)
+    f.call_pointer(code, "void", source, to, *shape, *strides)
+    return Kernel(name, f.finish(), frozenset(f.declarations))

@@ -14,7 +14,7 @@ from weft.compile.native.library import Kernel
 from weft.compile.native.products.batch import batch_words, batched
 from weft.compile.native.products.inner import InnerForm, inner
 from weft.compile.native.products.multiply import Form, multiply
-from weft.compile.native.products.pack import pack_columns, pack_rows
+from weft.compile.native.products.pack import pack_columns, pack_rows, transpose
 from weft.compile.native.target import Target
 
 # Below so many floating-point operations, one tile: a second thread would cost more
@@ -109,6 +109,11 @@ def product_calls(
     product = _flattened(product)
     if not product.m * product.n * prod(axis[0] for axis in product.batch):
         return []
+    calls = []
+    if _transposes(product, target):
+        calls.append(_transpose_call(product, a, scratch, target))
+        rows = _transposed_row(product)
+        a, product = scratch, replace(product, left_transposed=False, lda=rows)
     plan = _inner_plan(product, target) or _tile_plan(product, target)
     left, right = (product.lda, 1), (product.ldb, 1)
     if product.left_transposed:
@@ -125,7 +130,8 @@ def product_calls(
     if product.batch:
         return [_batch_call(product, plan, words, target)]
     grid = _grid(product, plan)
-    return [Call(plan.kernel, words, grid, product.flops, product.bytes)]
+    calls.append(Call(plan.kernel, words, grid, product.flops, product.bytes))
+    return calls
 
 
 def scratch_bytes(product: Product, target: Target) -> int:
@@ -140,7 +146,38 @@ def scratch_bytes(product: Product, target: Target) -> int:
     -------
     int
     """
-    return 0
+    product = _flattened(product)
+    if not _transposes(product, target):
+        return 0
+    # Its rows are written in groups of up to 8.
+    rows = -(-product.m // 8) * 8
+    return rows * _transposed_row(product) * product.itemsize
+
+
+def _transposes(product: Product, target: Target) -> bool:
+    """Whether A is transposed first: it is read often, its columns are far apart."""
+    lanes = target.lanes(product.itemsize)
+    # Eight panels of B, of at most an eighth of the registers, read A eight times.
+    often = product.n >= lanes * target.registers and product.m >= lanes
+    far = product.lda * product.itemsize >= _FAR // 2
+    return product.left_transposed and not product.batch and often and far
+
+
+def _transposed_row(product: Product) -> int:
+    """How many elements the rows of the transposed A are apart."""
+    return -(-product.k // 8) * 8
+
+
+def _transpose_call(
+    product: Product, a: Address, scratch: Address, target: Target
+) -> Call:
+    """The call that transposes A."""
+    code = pack_columns(product.dtype, target)
+    row = _transposed_row(product)
+    words = (code, a, scratch, product.lda, row)
+    grid = Grid(product.m, product.k, 256, 128)
+    moved = 2 * product.m * product.k * product.itemsize
+    return Call(transpose(product.dtype, target), words, grid, 0, moved)
 
 
 def _flattened(product: Product) -> Product:
