@@ -23,6 +23,8 @@ _WORTH_SHARING = 1_000_000
 # So many tiles are enough for a few threads; so many rows enough for one of them.
 _PIECES = 8
 _TALL = 516
+# So many columns are few.
+_FEW = 12
 # So many vectors in a row of a register tile; there are no more masks.
 _WIDEST = 8
 # Rows of B that are so many bytes apart are copied, if they are read for so many of A.
@@ -216,27 +218,21 @@ class _Plan:
 def _inner_plan(product: Product, target: Target) -> _Plan | None:
     """Plan inner products, where that is quicker: for few columns and long rows of A.
 
-    For an element of A they take 1/lanes of a cycle for every column, and adding up
-    lanes takes about 4 for an element of C.
+    What counts is the time for an element of A. Inner products keep all lanes at work,
+    but it takes about 4 cycles to add up the lanes of an element of C. Register tiles
+    spend 3/4 of a cycle at least on reading the element and spreading it.
     """
     lanes, n, k = target.lanes(product.itemsize), product.n, product.k
-    if product.left_transposed or k < lanes or not _few(n, target):
+    if product.left_transposed or k < lanes or n > _FEW:
         return None
-    if n / lanes + 4 * n / k > _tiles_cycles(n, lanes):
+    # Of 64 bytes, or two vectors, a cycle takes products and sums.
+    rate = min(64, 2 * target.vector_bytes) / product.itemsize
+    halves = -(-2 * n // lanes)
+    if n / rate + 4 * n / k > max(0.75, halves * lanes / 2 / rate):
         return None
     rows = min(8, _room(n, target))
     kernel = inner(InnerForm(product.dtype, rows, n, lanes), target)
     return _Plan(kernel, False, 0, rows, n)
-
-
-def _few(columns: int, target: Target) -> bool:
-    """Whether all columns fit into registers, for at least two vectors or rows each."""
-    return 8 * columns <= 3 * target.registers
-
-
-def _tiles_cycles(columns: int, lanes: int) -> float:
-    """About how long register tiles take for an element of A; less if one is narrow."""
-    return 0.75 if columns <= lanes else -(-columns // lanes)
 
 
 def _tile_plan(product: Product, target: Target) -> _Plan:
@@ -245,22 +241,19 @@ def _tile_plan(product: Product, target: Target) -> _Plan:
     # Few columns of an A that lies by columns: let the lanes run along those.
     turned = (
         product.left_transposed
-        and _few(product.n, target)
-        and product.n / lanes <= _tiles_cycles(product.n, lanes)
-        and product.m >= lanes
+        and product.n <= _FEW
+        and product.m >= max(lanes, 2 * product.n)
     )
     wide = product.m if turned else product.n
     by_rows = product.right_transposed if turned else not product.left_transposed
     if wide <= lanes:
         while lanes > 16 // product.itemsize and wide <= lanes // 2:
             lanes //= 2
-    heights, vectors = _tile(wide, lanes, target)
+    vectors = -(-wide // lanes)
     if turned:
-        # All of the few columns at once.
-        vectors = -(-wide // lanes)
-        panels = -(-vectors // min(_WIDEST, _room(product.n, target)))
-        vectors = -(-vectors // panels)
-        heights = (product.n,)
+        heights, vectors = _tile_of_all(product.n, vectors, target)
+    else:
+        heights, vectors = _tile(product.m, vectors, target)
     form = Form(product.dtype, heights, vectors, lanes, by_rows, turned)
     packs = _packing(product, form, target)
     high, across = (form.width, product.n) if turned else (heights[0], form.width)
@@ -272,13 +265,27 @@ def _room(count: int, target: Target) -> int:
     return max(1, 3 * target.registers // (4 * count))
 
 
-def _tile(wide: int, lanes: int, target: Target) -> tuple[tuple[int, ...], int]:
+def _tile_of_all(
+    rows: int, vectors: int, target: Target
+) -> tuple[tuple[int, ...], int]:
+    """Choose the heights and width of tiles of all rows at once, if they fit."""
+    room = _room(rows, target)
+    if room == 1:
+        return (6, 2, 1), 2
+    panels = -(-vectors // min(_WIDEST, room))
+    return (rows,), -(-vectors // panels)
+
+
+def _tile(rows: int, vectors: int, target: Target) -> tuple[tuple[int, ...], int]:
     """Choose the heights of register tiles, and the width in vectors."""
-    vectors = -(-wide // lanes)
+    # One row needs many vectors, for sums that do not wait for one another.
+    heights: tuple[int, ...] = (6, 2, 1)
     most = target.registers // 8
-    for width in (4, 2):
+    if rows == 1:
+        heights, most = (1,), _WIDEST
+    for width in (8, 4, 2):
         if width <= most and -(-vectors // width) * width <= 1.05 * vectors + 0.5:
-            return (6, 2, 1), width
+            return heights, width
     return (8, 4, 1), 1
 
 
