@@ -4,7 +4,7 @@ What Hypothesis shrinks a failure to is printed as text, with the sizes it fails
 """
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given, note, settings
 
 import weft
 from weft.testing.strategies import graphs
@@ -37,12 +37,14 @@ def split(graph):
 
 
 def check(graph, agree):
+    note(weft.text(graph.output))
     inputs, held = split(graph)
     arrays = [graph.feed[x] for x in inputs]
     agree(inputs, with_gradients(graph), arrays, state=held, least=LEAST)
 
 
 def check_batches(graph, agree):
+    note(weft.text(graph.output))
     inputs, held = split(graph)
     feeds = [[rows_like(graph.feed[x], size) for x in inputs] for size in SIZES]
     agree(inputs, with_gradients(graph), *feeds, state=held, least=LEAST)
