@@ -7,6 +7,7 @@ a `Program`.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from weft.compile.interpret import evaluate
@@ -16,7 +17,6 @@ from weft.graph.errors import GraphError
 from weft.graph.node import Node
 from weft.graph.walk import topological
 from weft.rewrite import fast
-
 
 # Ops interpreted, above which compiling takes less time: some 3 microseconds each,
 # against some tenths of a second.
@@ -32,9 +32,18 @@ def _native(plan: Plan, threads: int | None) -> Program:
     return NativeProgram(plan, threads)
 
 
+def _debugged(plan: Plan, threads: int | None, compare: bool = False) -> Program:
+    from weft.compile.native.debug import Debugger
+    from weft.compile.native.program import NativeProgram
+
+    return NativeProgram(plan, threads, lambda form: Debugger(form, compare))
+
+
 _ENGINES: dict[str, Callable[[Plan, int | None], Program]] = {
     "native": _native,
     "reference": ReferenceProgram,
+    "debug": _debugged,
+    "compare": partial(_debugged, compare=True),
 }
 
 
@@ -58,9 +67,12 @@ def compile(
         Parameter leaf and its next value. All are computed from the old state.
     state : mapping of Node to array, optional
         Parameter leaf and its first value; copied.
-    engine : {"auto", "native", "reference"}
+    engine : {"auto", "native", "reference", "debug", "compare"}
         What computes: machine code, or NumPy, one op at a time. "auto" is "native",
         but where `steps` are so few that compiling would take longer than they do.
+        "debug" is machine code taken kernel by kernel: the first one that makes NaN or
+        infinities of finite numbers raises a `DebugError` that names the line behind
+        it. "compare" holds each kernel against the reference as well.
     threads : int, optional
         How many threads may share the work. By default as many as there are cores, for
         steps that are large enough; native results do not depend on it, and the

@@ -8,6 +8,7 @@ it builds nodes, interns them, walks over them and writes them down.
 from weft.graph.dim import Dim, as_dim, as_shape
 from weft.graph.dtype import DTYPES, as_dtype
 from weft.graph.errors import (
+    DebugError,
     DTypeError,
     FeedError,
     GraphError,
@@ -26,6 +27,7 @@ __all__ = [
     "DTYPES",
     "DTypeError",
     "Dim",
+    "DebugError",
     "FeedError",
     "GraphError",
     "Node",

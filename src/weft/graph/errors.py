@@ -34,3 +34,7 @@ class GraphError(WeftError, ValueError):
 
 class FeedError(WeftError, ValueError):
     """Values given to a graph that are missing, unknown or do not fit."""
+
+
+class DebugError(WeftError, ArithmeticError):
+    """Numbers that went wrong in a program, and where they did first."""

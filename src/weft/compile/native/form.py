@@ -302,6 +302,8 @@ class Form:
         Of the outputs: a buffer may hold its values in another shape.
     causes : mapping of Node to Node
         The user's node that a node stands for.
+    updates : mapping of Node to Node
+        State leaf and its next value.
     """
 
     steps: tuple[Step, ...]
@@ -312,3 +314,4 @@ class Form:
     outputs: tuple[Buffer, ...]
     shapes: tuple[Shape, ...]
     causes: dict[Node, Node]
+    updates: dict[Node, Node]

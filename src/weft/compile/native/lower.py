@@ -104,6 +104,7 @@ class _Lowering:
             outputs,
             tuple(node.shape for node in self.outputs),
             self.causes,
+            dict(self.updates),
         )
 
     # Buffers ------------------------------------------------------------------------

@@ -222,7 +222,8 @@ def _feed(
     rng = np.random.default_rng(0)
     row_bytes = max((frame.inputs[k][:1].nbytes for k in _gathered(frame)), default=1)
     rows = max(min(steps * batch, _SOURCE // max(row_bytes, 1)), batch)
-    repeats = -(-steps * batch // rows) if rows else 0
+    # Rows are looked up a step ahead.
+    repeats = -(-(steps + 1) * batch // rows) if rows else 0
     order = np.empty(repeats * rows, np.int64)
     for i in range(repeats):
         order[i * rows : (i + 1) * rows] = rng.permutation(rows)

@@ -1,7 +1,7 @@
 """The native engine: a program that runs its graph as machine code."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, final
 
@@ -36,7 +36,7 @@ from weft.compile.program import (
 from weft.graph.dim import Dim
 from weft.graph.errors import FeedError
 from weft.graph.node import Node, describe
-from weft.graph.tree import unflatten
+from weft.graph.tree import flatten, unflatten
 from weft.graph.walk import topological
 from weft.ops.propagate import bind_feed
 from weft.ops.sample import Array
@@ -60,14 +60,22 @@ class NativeProgram(Program):
     threads : int, optional
         How many threads may share a large step; as many as there are cores by default.
         The result does not depend on it.
+    debug : callable, optional
+        Given the form, returns what takes each step in the leader's place.
     """
 
-    def __init__(self, plan: Plan, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        threads: int | None = None,
+        debug: Callable[[Form], Callable[[Frame], None]] | None = None,
+    ) -> None:
         self._plan = plan
         self._threads = cores() if threads is None else max(threads, 1)
         self.form: Form = lower(
             plan.inputs, plan.outputs, plan.updates, list(plan.state)
         )
+        self._debug = debug and debug(self.form)
         self._sized = depending_on_sizes(
             topological([*plan.outputs, *plan.updates.values()])
         )
@@ -85,6 +93,7 @@ class NativeProgram(Program):
                 self._held[buffer.number] = _copied(buffer.node.params["value"])
         self._calls: dict[Any, list[Frame]] = {}
         self._runs: dict[Any, Frame] = {}
+        self._dtypes = [node.dtype for node in plan.inputs]
         self._lock = threading.RLock()
         self._state = _Live(self._arrays, self._lock)
         # Of the latest call or run: its frame, and of its inputs the small ones.
@@ -102,7 +111,14 @@ class NativeProgram(Program):
 
     def __call__(self, *arrays: Any) -> Any:
         """Compute the outputs, then apply the updates."""
-        fed = fitted_inputs(self._plan, arrays)
+        # One row through a small network takes a microsecond, and so do few lines here.
+        fed: Sequence[Array] = arrays
+        for array, dtype in zip(arrays, self._dtypes, strict=False):
+            if type(array) is not np.ndarray or array.dtype is not dtype:
+                fed = fitted_inputs(self._plan, arrays)
+                break
+        if len(fed) != len(self._dtypes):
+            fed = fitted_inputs(self._plan, arrays)
         key = tuple([array.shape for array in fed])
         free = self._calls.get(key)
         if free is None:
@@ -111,34 +127,36 @@ class NativeProgram(Program):
             frame = free.pop()
         except IndexError:
             frame = self._frame(fed)
-        kept = []
-        for k, array in enumerate(fed):
-            if k in frame.inputs:
-                frame.inputs[k][...] = array
-            else:
-                whole = _in_one_piece(array)
-                kept.append(whole)
-                frame.point(self.form.inputs[k].number, address_of(whole))
-        # Large arrays are the caller's, and are not kept alive.
-        self._latest = (
-            frame,
-            (
-                [a if k in frame.inputs else None for k, a in enumerate(fed)]
-                if kept
-                else fed
-            ),
-        )
+        kept = self._place(frame, fed)
         if self._plan.updates:
             with self._lock:
                 self._step(frame, fed)
         else:
             self._step(frame, fed)
         outputs = [value.copy() for value in frame.outputs]
+        small: Sequence[Array | None] = fed
+        if kept:  # Large arrays are the caller's, and are not kept alive.
+            small = [a if k in frame.inputs else None for k, a in enumerate(fed)]
+        self._latest = frame, small
         free.append(frame)
-        return unflatten(self._plan.structure, outputs)
+        structure = self._plan.structure
+        return outputs[0] if structure.kind is None else unflatten(structure, outputs)
+
+    def _place(self, frame: Frame, fed: Sequence[Array]) -> list[Array]:
+        """Copy small inputs to where they are read; return large ones, read in place."""
+        kept: list[Array] = []
+        for k, array in enumerate(fed):
+            here = frame.inputs.get(k)
+            if here is not None:
+                here[...] = array
+            else:
+                kept.append(_in_one_piece(array))
+                frame.point(self.form.inputs[k].number, address_of(kept[-1]))
+        return kept
 
     def _frame(self, fed: Sequence[Array]) -> Frame:
-        feeding = ["placed" if a.nbytes <= _SMALL else "whole" for a in fed]
+        small = [self._debug is not None or a.nbytes <= _SMALL for a in fed]
+        feeding = ["placed" if here else "whole" for here in small]
         frame = Frame(
             self.form,
             self._bindings(fed),
@@ -151,12 +169,15 @@ class NativeProgram(Program):
         return frame
 
     def _step(self, frame: Frame, fed: Sequence[Array]) -> None:
-        helpers = self._helpers(frame)
-        if helpers or frame.work > _LONG:
-            lead(self._library, frame.control, helpers, frame.work > _LONG)
+        if self._debug is not None:
+            self._debug(frame)
+            taken = 0 if frame.control[Cell.ERROR] else 1
+        elif frame.work > _WORTH_HELP:
+            helpers = self._helpers(frame)
+            taken = lead(self._library, frame.control, helpers, frame.work > _LONG)
         else:
-            self._leader(frame.argument)
-        if frame.control[Cell.ERROR]:
+            taken = self._leader(frame.argument)
+        if taken != 1:
             self._explain(frame, fed)
 
     # One epoch ----------------------------------------------------------------------
@@ -179,6 +200,13 @@ class NativeProgram(Program):
         if rest != min(size, len(rows)):
             final = self._run_frame(fed, how, rest, first)
         outputs = self._collected(steps, first.bindings, final.bindings)
+        if self._debug is not None:
+            for step in range(steps):
+                batch = rows[step * size : (step + 1) * size]
+                found = flatten(self(*entries(fed, how, step, batch)))[0]
+                for output, value in zip(outputs, found, strict=True):
+                    output[step] = value
+            return unflatten(plan.structure, outputs)
         # The rows of one step more, which are looked up in advance but not used.
         order = np.concatenate([rows, rows[:size]], dtype=np.int64)
         self._latest = first, _small(fed, how)
