@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeAlias, final
 import typer
 import typer.core
 
+from weft.apps.cli.bench import Bench
 from weft.apps.cli.describe import Describe
 from weft.apps.cli.errors import INTERRUPTED, CommandError
 from weft.apps.cli.evaluate import Evaluate
@@ -521,3 +522,49 @@ Examples:
 def _describe(model: _Model, json: _JsonOption = False) -> Describe:
     """Tell what a model learnt, from which columns, and how."""
     return Describe(model=model, json=json)
+
+
+@app.command(
+    "bench",
+    cls=_Command,
+    epilog="""\b
+Examples:
+  weft bench
+  weft bench --workload mnist --plot mnist.png
+  weft bench --json speed.json --plot speed.svg
+
+\b
+PyTorch, JAX and scikit-learn do the same steps where they are installed, from the
+same parameters on the same rows. It takes less than a minute; on a busy machine only
+ratios mean something.""",
+)
+def _bench(
+    workload: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Where the time of weft's steps goes, kernel by kernel, for one of "
+            "tiny, small, table, mnist, wide, deep, predict-1.",
+        ),
+    ] = None,
+    plot: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where to write a picture, as .png, .svg or .pdf.",
+            rich_help_panel=_WRITTEN,
+        ),
+    ] = None,
+    json: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where to write all figures as JSON.",
+            rich_help_panel=_WRITTEN,
+        ),
+    ] = None,
+    force: _ForceOption = False,
+    quiet: _QuietOption = False,
+) -> Bench:
+    """Tell how fast this machine is, and how fast weft and its peers are on it."""
+    return Bench(workload=workload, plot=plot, json=json, force=force, quiet=quiet)
