@@ -184,4 +184,4 @@ def _micro(seconds: float) -> str:
     value = seconds * 1e6
     if value >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.3g}" if value >= 0.01 else f"{value:.2f}"
+    return f"{value:.3g}" if value >= 0.01 else f"{value:.3f}"

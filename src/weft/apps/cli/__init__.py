@@ -1,7 +1,8 @@
-"""The command line: ``weft fit``, ``predict``, ``evaluate`` and ``describe``.
+"""The command line: ``weft fit``, ``predict``, ``evaluate``, ``describe``, ``bench``.
 
 One idea: words become a *request*, plain data (`arguments`), and a request is carried
-out (`fit`, `predict`, `evaluate`, `describe`). What is said passes through `terminal`.
+out (`fit`, `predict`, `evaluate`, `describe`, `bench`). What is said passes through
+`terminal`.
 
 The invariants: a person's mistake is one line on the standard error stream and exit
 code 2, never a traceback; a file is written whole or not at all; whatever can be found

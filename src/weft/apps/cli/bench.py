@@ -209,7 +209,7 @@ def _profile_table(found: "Profile") -> tuple[list[str], list[list[str]]]:
 
 def _us(seconds: float) -> str:
     us = 1e6 * seconds
-    return f"{us:,.0f}" if us >= 100 else f"{us:.3g}" if us >= 0.01 else "0.00"
+    return f"{us:,.0f}" if us >= 100 else f"{us:.3g}" if us >= 0.01 else f"{us:.3f}"
 
 
 # What is written --------------------------------------------------------------------
