@@ -30,7 +30,8 @@ class Cell(IntEnum):
     run is asked for: the tables of a step and of a smaller last one, how many entries
     they have and which is the first that commits, how many steps, whether the last is a
     smaller one, rows per step, whether there are workers, and where to note how long
-    each entry takes (0 for nowhere).
+    each entry takes (0 for nowhere). ``ALONE`` is for how many entries yet the leader
+    takes no help, ``PENALTY`` for how many it will the next time it is kept waiting.
     """
 
     TICKET = 0
@@ -54,6 +55,8 @@ class Cell(IntEnum):
     TICKS = 48
     LAST_ENTRIES = 49
     LAST_COMMIT_AT = 50
+    ALONE = 51
+    PENALTY = 52
 
 
 CELLS = 56
@@ -61,9 +64,17 @@ CELLS = 56
 # The words of an entry.
 ENTRY = ("code", "words", "rows", "cols", "tile_rows", "tile_cols", "tiles", "across")
 
-# Rounds of waiting before a thread goes to sleep, some tens of microseconds.
+# Rounds of waiting before a worker goes to sleep, some tens of microseconds, and for
+# how many microseconds it does.
 _PATIENCE = 4000
 _NAP = 50
+# How often the leader looks before it asks the clock, and how much longer than its own
+# part it waits, in ticks: some tens of microseconds.
+_ROUNDS = 64
+_SLACK = 150_000
+# For how many entries the leader goes on alone at first, and at most.
+_ALONE = 16
+_MOST_ALONE = 4096
 _TILE_BITS = 20
 # Below how many bytes a row is copied in place rather than by a call.
 _SHORT = 256
@@ -116,7 +127,11 @@ def leader(target: Target) -> Kernel:
             f.branch(after)
             f.start_block(many)
             serial, shared = f.label(), f.label()
-            f.branch_if(alone, serial, shared)
+            left = _get(f, control, Cell.ALONE)
+            with f.when(f.compare("sgt", left, 0)):
+                _put(f, control, Cell.ALONE, f.sub(left, 1))
+            by_itself = f.binary("or", alone, f.compare("sgt", left, 0))
+            f.branch_if(by_itself, serial, shared)
             f.start_block(serial)
             with f.loop(0, tiles) as tile:
                 with f.when(early):
@@ -271,6 +286,7 @@ def _share(
     f: Function, control: Value, entry: Value, tiles: Value, early: Value, step: Value
 ) -> None:
     """Offer an entry's tiles, take part, and wait for those that others took."""
+    began = _clock(f, None)
     address = f.op(f"ptrtoint {entry.text} to i64", "i64")
     _put(f, control, Cell.ENTRY, address)
     _put(f, control, Cell.DONE, literal(0, "i64"))
@@ -289,7 +305,8 @@ def _share(
         cell = f.at(control, Cell.TICKET, "i64")
         text = f"atomicrmw xchg {cell.text}, {closed.text} acq_rel"
         was = f.op(text, "i64")
-        _wait(f, control, f.binary("and", was, literal(MOST_TILES, "i64")))
+        taken_ones = f.binary("and", was, literal(MOST_TILES, "i64"))
+        _wait(f, control, taken_ones, began)
         _return(f, step)
     taken = _take(f, control)
     f.branch_if(f.compare("sge", taken, 0), work, wait)
@@ -298,38 +315,35 @@ def _share(
     _count(f, control)
     f.branch(again)
     f.start_block(wait)
-    _wait(f, control, tiles)
+    penalty = _get(f, control, Cell.PENALTY)
+    _wait(f, control, tiles, began)
+    # Each time it goes well, a little of an earlier penalty is forgotten.
+    with f.when(f.compare("eq", _get(f, control, Cell.PENALTY), penalty)):
+        less = f.binary("lshr", f.mul(penalty, 15), literal(4, "i64"))
+        _put(f, control, Cell.PENALTY, less)
 
 
 def _take(f: Function, control: Value) -> Value:
     """Return the number of a tile that is now this thread's; -1 if there is none."""
-    ticket = _get(f, control, Cell.TICKET)
+    cell = f.at(control, Cell.TICKET, "i64")
     mask = literal(MOST_TILES, "i64")
+    again, attempt, out = f.label(), f.label(), f.label()
+    f.branch(again)
+    f.start_block(again)
+    ticket = _get(f, control, Cell.TICKET)
     following = f.binary("and", ticket, mask)
     shifted = f.binary("lshr", ticket, literal(_TILE_BITS, "i64"))
     tiles = f.binary("and", shifted, mask)
-    # An exhausted ticket is swapped for itself, which changes nothing.
-    free = f.compare("slt", following, tiles)
-    wanted = f.select(free, f.add(ticket, 1), ticket)
-    cell = f.at(control, Cell.TICKET, "i64")
-    before = f.block
-    attempt, out = f.label(), f.label()
-    f.branch_if(free, attempt, out)
+    f.branch_if(f.compare("slt", following, tiles), attempt, out)
     f.start_block(attempt)
-    text = f"cmpxchg {cell.text}, {ticket.text}, {wanted.text} acq_rel monotonic"
+    text = f"cmpxchg {cell.text}, {ticket.text}, "
+    text += f"{f.add(ticket, 1).text} acq_rel monotonic"
     pair = f.op(text, "{ i64, i1 }")
-    won = f.op(f"extractvalue {pair.text}, 1", "i1")
-    # Beaten to it: no tile this time; the caller asks again.
-    mine = f.select(won, following, literal(-2, "i64"))
-    retry = f.compare("eq", mine, -2)
-    f.branch_if(retry, f"{attempt}r", out)
-    f.start_block(f"{attempt}r")
-    f.branch(out)
+    # Beaten to it: the ticket is another now, and may still have tiles.
+    f.branch_if(f.op(f"extractvalue {pair.text}, 1", "i1"), out, again)
     f.start_block(out)
-    none = literal(-1, "i64")
     return f.op(
-        f"phi i64 [ {none.name}, %{before} ], [ {mine.name}, %{attempt} ], "
-        f"[ {none.name}, %{attempt}r ]",
+        f"phi i64 [ -1, %{again} ], [ {following.name}, %{attempt} ]",
         "i64",
     )
 
@@ -339,19 +353,31 @@ def _count(f: Function, control: Value) -> None:
     f.op(f"atomicrmw add {cell.text}, i64 1 acq_rel", "i64")
 
 
-def _wait(f: Function, control: Value, tiles: Value) -> None:
-    """Wait until so many tiles are done."""
-    again, nap, done = f.label(), f.label(), f.label()
+def _wait(f: Function, control: Value, tiles: Value, began: Value) -> None:
+    """Wait until so many tiles are done.
+
+    Who has taken them may have been put to sleep by the machine, which is busy with
+    something else. If that takes much longer than this thread's own part did, the
+    leader goes on alone for a while, the longer the more often it happens.
+    """
+    again, late, done = f.label(), f.label(), f.label()
+    now = _clock(f, None)
+    patience = f.add(f.mul(f.sub(now, began), 2), _SLACK)
     f.branch(again)
     f.start_block(again)
-    with f.loop(0, literal(_PATIENCE, "i64")):
+    with f.loop(0, literal(_ROUNDS, "i64")):
         finished = f.compare("sge", _get(f, control, Cell.DONE), tiles)
         with f.when(finished):
             f.branch(done)
             f.start_block(f.label())
         _pause(f)
-    f.branch(nap)
-    f.start_block(nap)
+    waited = f.sub(_clock(f, None), now)
+    f.branch_if(f.compare("sgt", waited, patience), late, again)
+    f.start_block(late)
+    doubled = f.mul(_get(f, control, Cell.PENALTY), 2)
+    raised = f.minimum(f.add(doubled, _ALONE), _MOST_ALONE)
+    _put(f, control, Cell.PENALTY, raised)
+    _put(f, control, Cell.ALONE, raised)
     _nap(f, control)
     f.branch(again)
     f.start_block(done)

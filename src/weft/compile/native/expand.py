@@ -138,7 +138,9 @@ def _log_softmax(node: Node) -> Node | None:
         return None
     z = x - _top(x, (axis,))
     # As the op's own meaning has it: the largest term, exactly 1, is left out.
-    at = expand_dims(OPS["argmax"](x, axis=axis), axis)
+    found = OPS["argmax"](x, axis=axis)
+    known = _argmax(found)
+    at = expand_dims(found if known is None else known, axis)
     places = reshape(arange(length), (length, *(1,) * (x.ndim - 1 - axis)))
     largest = OPS["equal"](places, at)
     others = OPS["sum"](where(largest, 0, exp(z)), axis=(axis,), keepdims=True)
@@ -236,7 +238,8 @@ def _whole_inputs(node: Node) -> Node | None:
         view = strided(x) if x.op.name in VIEWS else None
         whole = x.op.name not in VIEWS or (view is not None and _plain(x, view))
         # An input is read where it lies, which NumPy is not told.
-        inputs.append(x if whole and x.op is not INPUT else copy(x))
+        fed = x.op is INPUT or (view is not None and view.base.op is INPUT)
+        inputs.append(x if whole and not fed else copy(x))
     if tuple(inputs) == node.inputs:
         return None
     return intern(node.op, tuple(inputs), dict(node.params))

@@ -363,7 +363,8 @@ class Grouping:
 
     def _meets(self, group: Group, node: Node, u: Node, in_memory: bool) -> bool:
         """Tell whether a member's value is at hand where another would need it."""
-        if in_memory:
+        if in_memory or u.op.name in SCANS:
+            # A running sum is known only in the pass that makes it.
             return False
         if not is_fused(node):
             (x,) = node.inputs

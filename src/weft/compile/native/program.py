@@ -92,7 +92,11 @@ class NativeProgram(Program):
                 assert buffer.node is not None
                 self._held[buffer.number] = _copied(buffer.node.params["value"])
         self._calls: dict[Any, list[Frame]] = {}
+        # The frames of runs, which have one control block and, as far as they fit, one
+        # block of memory.
         self._runs: dict[Any, Frame] = {}
+        self._arena: Array | None = None
+        self._control: Array | None = None
         self._dtypes = [node.dtype for node in plan.inputs]
         self._lock = threading.RLock()
         self._state = _Live(self._arrays, self._lock)
@@ -143,7 +147,7 @@ class NativeProgram(Program):
         return outputs[0] if structure.kind is None else unflatten(structure, outputs)
 
     def _place(self, frame: Frame, fed: Sequence[Array]) -> list[Array]:
-        """Copy small inputs to where they are read; return large ones, read in place."""
+        """Copy small inputs to where they are read; return large ones."""
         kept: list[Array] = []
         for k, array in enumerate(fed):
             here = frame.inputs.get(k)
@@ -194,11 +198,18 @@ class NativeProgram(Program):
         check_steps(plan, fed, how, steps)
         if not steps:
             return unflatten(plan.structure, self._collected(0, {}))
-        first = self._run_frame(fed, how, min(size, len(rows)), None)
+        with self._lock:  # the frames of runs share their memory
+            outputs = self._epoch(fed, how, rows, size)
+        return unflatten(plan.structure, outputs)
+
+    def _epoch(
+        self, fed: Sequence[Array], how: Sequence[str], rows: Array, size: int
+    ) -> list[Array]:
+        """Take the steps of an epoch; there is at least one."""
+        steps = -(-len(rows) // size)
         rest = len(rows) - (steps - 1) * size
-        final = first
-        if rest != min(size, len(rows)):
-            final = self._run_frame(fed, how, rest, first)
+        first = self._run_frame(fed, how, min(size, len(rows)))
+        final = self._run_frame(fed, how, rest)
         outputs = self._collected(steps, first.bindings, final.bindings)
         if self._debug is not None:
             for step in range(steps):
@@ -206,21 +217,19 @@ class NativeProgram(Program):
                 found = flatten(self(*entries(fed, how, step, batch)))[0]
                 for output, value in zip(outputs, found, strict=True):
                     output[step] = value
-            return unflatten(plan.structure, outputs)
+            return outputs
         # The rows of one step more, which are looked up in advance but not used.
         order = np.concatenate([rows, rows[:size]], dtype=np.int64)
         self._latest = first, _small(fed, how)
         for frame in (first, final):
             self._point(frame, fed, how, order, outputs)
-        with self._lock:
-            # Both tables belong to one run, with one control block.
-            ask(first, final, steps, size, has_last=final is not first)
-            taken = self._lead(first, steps)
-            if taken < steps:
-                last = final if taken == steps - 1 else first
-                batch = rows[taken * size : (taken + 1) * size]
-                self._explain(first, entries(fed, how, taken, batch), last)
-        return unflatten(plan.structure, outputs)
+        ask(first, final, steps, size, has_last=final is not first)
+        taken = self._lead(first, steps)
+        if taken < steps:
+            last = final if taken == steps - 1 else first
+            batch = rows[taken * size : (taken + 1) * size]
+            self._explain(first, entries(fed, how, taken, batch), last)
+        return outputs
 
     def _lead(self, frame: Frame, steps: int) -> int:
         work = frame.work * steps
@@ -235,7 +244,6 @@ class NativeProgram(Program):
         fed: Sequence[Array],
         how: Sequence[str],
         count: int,
-        first: Frame | None,
     ) -> Frame:
         """Return the frame of batches of `count` rows, for inputs of such shapes."""
         shapes = [
@@ -252,16 +260,18 @@ class NativeProgram(Program):
                 np.broadcast_to(np.empty((), a.dtype), shape)
                 for a, shape in zip(fed, shapes, strict=True)
             ]
-            self._runs[key] = Frame(
+            frame = Frame(
                 self.form,
                 self._bindings(nothing),
                 self._library,
                 self._held,
                 how,
                 collecting=True,
-                arena=None if first is None else first.arena,
-                control=None if first is None else first.control,
+                arena=self._arena,
+                control=self._control,
             )
+            self._runs[key] = frame
+            self._arena, self._control = frame.arena, frame.control
         return self._runs[key]
 
     def _collected(
@@ -335,17 +345,19 @@ class NativeProgram(Program):
     ) -> None:
         """Raise what the reference has to say about a step that went wrong."""
         frame.control[Cell.ERROR] = 0
+        refused = None
         for call in [*frame.host, *(last.host if last else ())]:
             if call.error is not None:
-                error, call.error = call.error, None
-                raise error
+                refused, call.error = call.error, None
+        if refused is not None and not isinstance(refused, Exception):
+            raise refused  # an interruption
         plan = self._plan
         tape = Tape(
             [*plan.outputs, *plan.updates.values()], [*plan.inputs, *plan.state]
         )
         values = dict(zip(plan.inputs, fed, strict=True))
         tape.run({**self._arrays, **values}, self._bindings(fed))
-        raise FeedError("a position is outside the axis that it counts")
+        raise refused or FeedError("a position is outside the axis that it counts")
 
 
 def ask(frame: Frame, final: Frame, steps: int, batch: int, has_last: bool) -> None:

@@ -19,7 +19,7 @@ from weft.compile.native.target import Target
 
 # Below so many floating-point operations, one tile: a second thread would cost more
 # than it brings.
-_WORTH_SHARING = 1_000_000
+_WORTH_SHARING = 400_000
 # So many tiles are enough for a few threads; so many rows enough for one of them.
 _PIECES = 8
 _TALL = 516
