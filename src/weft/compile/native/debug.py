@@ -20,7 +20,8 @@ from typing import final
 import numpy as np
 
 from weft.compile.interpret import Tape
-from weft.compile.native.executor import ENTRY, Cell
+from weft.compile.native.control import Cell
+from weft.compile.native.executor import ENTRY
 from weft.compile.native.form import Buffer, Form, Step, lengths
 from weft.compile.native.frame import Frame, address_of
 from weft.compile.native.show import headline

@@ -11,55 +11,10 @@ taken by a compare-and-swap of the whole word, so that nobody can take a tile of
 entry that is over.
 """
 
-from enum import IntEnum
-from typing import final
-
+from weft.compile.native.control import Cell
 from weft.compile.native.ir import Function, Value, literal
 from weft.compile.native.library import Kernel
 from weft.compile.native.target import Target
-
-
-@final
-class Cell(IntEnum):
-    """The words of a control block. What is written often has a cache line of its own.
-
-    ``TICKET``, ``DONE`` (tiles), ``ENTRY`` (address of the open entry), ``STOP`` (asked
-    for), ``ERROR`` (a position was outside), ``PROGRESS`` (steps taken), ``QUIT``
-    (workers go home), ``STEP`` and ``ROW`` (of the present step), ``SLEEP`` (address of
-    a function that lets a thread sleep for some microseconds). From ``FULL`` on, what a
-    run is asked for: the tables of a step and of a smaller last one, how many entries
-    they have and which is the first that commits, how many steps, whether the last is a
-    smaller one, rows per step, whether there are workers, and where to note how long
-    each entry takes (0 for nowhere). ``ALONE`` is for how many entries yet the leader
-    takes no help, ``PENALTY`` for how many it will the next time it is kept waiting.
-    """
-
-    TICKET = 0
-    DONE = 8
-    ENTRY = 16
-    STEP = 17
-    ROW = 18
-    SLEEP = 19
-    STOP = 24
-    ERROR = 25
-    QUIT = 26
-    PROGRESS = 32
-    FULL = 40
-    LAST = 41
-    ENTRIES = 42
-    COMMIT_AT = 43
-    STEPS = 44
-    HAS_LAST = 45
-    BATCH = 46
-    WORKERS = 47
-    TICKS = 48
-    LAST_ENTRIES = 49
-    LAST_COMMIT_AT = 50
-    ALONE = 51
-    PENALTY = 52
-
-
-CELLS = 56
 
 # The words of an entry.
 ENTRY = ("code", "words", "rows", "cols", "tile_rows", "tile_cols", "tiles", "across")
@@ -146,9 +101,11 @@ def leader(target: Target) -> Kernel:
                 place = f.at(ticks, at.index, "i64")
                 spent = f.sub(_clock(f, None), began)
                 f.store(f.add(f.load(place, "i64"), spent), place)
-        failed = f.compare("ne", _get(f, control, Cell.ERROR), 0)
-        with f.when(failed):
+        with f.when(f.compare("ne", _get(f, control, Cell.ERROR), 0)):
             _return(f, step.index)
+        # Without updates the end of a step is where a stop counts.
+        with f.when(f.compare("eq", entries, commit_at)):
+            _return_if_wanted(f, control, step.index)
         _put(f, control, Cell.PROGRESS, f.add(step.index, 1))
     return Kernel(f.name, f.finish(steps), frozenset(f.declarations))
 
@@ -173,6 +130,9 @@ def worker(target: Target) -> Kernel:
             f.branch(again)
             f.start_block(f.label())
         _pause(f)
+        # A machine without room for two is left to the leader.
+        with f.when(f.compare("sgt", _get(f, control, Cell.ALONE), 0)):
+            _nap(f, control, 10)
     _nap(f, control)
     f.branch(again)
     f.start_block(done)
@@ -390,11 +350,11 @@ def _pause(f: Function) -> None:
         f.call("llvm.x86.sse2.pause", "void")
 
 
-def _nap(f: Function, control: Value) -> None:
+def _nap(f: Function, control: Value, naps: int = 1) -> None:
     function = _get(f, control, Cell.SLEEP)
     with f.when(f.compare("ne", function, 0)):
         pointer = f.op(f"inttoptr {function.text} to ptr", "ptr")
-        f.call_pointer(pointer, "void", literal(_NAP, "i32"))
+        f.call_pointer(pointer, "void", literal(naps * _NAP, "i32"))
 
 
 def _clock(f: Function, timed: Value | None) -> Value:

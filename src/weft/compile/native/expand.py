@@ -112,9 +112,7 @@ def _of_numbers(node: Node) -> Node | None:
     numbers = [peeled(x, (None,) * x.ndim)[0] for x in node.inputs]
     if any(nonunit(x.shape) for x in numbers):
         return None
-    one = intern(
-        node.op, tuple(reshape(x, ()) for x in numbers), dict(node.params)
-    )
+    one = intern(node.op, tuple(reshape(x, ()) for x in numbers), dict(node.params))
     repeated: Node = broadcast_to(one, node.shape)
     return repeated
 

@@ -22,14 +22,8 @@ from weft.compile.native.bind import (
     scratch_size,
 )
 from weft.compile.native.call import Address, Call, Epilogue, Grid, Word
-from weft.compile.native.executor import (
-    CELLS,
-    ENTRY,
-    MOST_TILES,
-    Cell,
-    advance,
-    gather,
-)
+from weft.compile.native.control import CELLS, Cell
+from weft.compile.native.executor import ENTRY, MOST_TILES, advance, gather
 from weft.compile.native.extent import value
 from weft.compile.native.form import (
     Buffer,

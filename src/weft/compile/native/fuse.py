@@ -359,6 +359,7 @@ def shared_out(
         lane_reduced=lane_reduced,
         serial=serial or lane is None,
         by_columns=not merge and not loops,
+        stoppable=not commit and len(loops) + lane_reduced > 1,
         long=not (isinstance(innermost, int) and innermost <= _LONG),
         operands=tuple(operands),
         symbols=len(code.symbols),

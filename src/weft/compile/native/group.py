@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import final
 
 from weft.compile.native import view as views
-from weft.compile.native.kinds import FOLDS, IMMEDIATE, SCANS, is_fused
+from weft.compile.native.kinds import FOLDS, IMMEDIATE, POSITIONED, SCANS, is_fused
 from weft.compile.native.view import (
     VIEWS,
     broadcast_mapping,
@@ -406,6 +406,8 @@ def _late(
     asked, ends = set(outputs), set(updates.values())
     for node in reversed(order):
         light = is_fused(node) or node.op.name in FOLDS or node.op.name in VIEWS
+        # What a position outside could make fail must fail before anything is written.
+        light = light and node.op.name not in POSITIONED
         leads = node in ends or bool(users.get(node))
         alone = all(user in late for user in users.get(node, ()))
         if light and leads and alone and node not in asked:

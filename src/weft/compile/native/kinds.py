@@ -7,10 +7,12 @@ from weft.ops.record import Op
 
 FOLDS = frozenset({"sum", "max", "min", "prod", "argmax"})
 SCANS = frozenset({"cumsum"})
-# Not elementwise by their record, but known element by element.
-_POINTWISE = frozenset({"arange", "one_hot", "take", "take_along_axis", "size"})
+# Elements are chosen by positions that are checked.
+POSITIONED = frozenset({"one_hot", "take", "take_along_axis"})
 # Known from the position alone, so that no kernel need be told.
 IMMEDIATE = frozenset({"arange", "size"})
+# Not elementwise by their record, but known element by element.
+_POINTWISE = POSITIONED | IMMEDIATE
 # Written into memory piece by piece, or by kernels of their own.
 _STEPS = frozenset(
     {

@@ -56,6 +56,7 @@ class Library:
         self._jit = llvm.create_lljit_compiler(self._machine)
         self._addresses: dict[str, int] = {}
         self._modules: list[Any] = []
+        self._modules_made = 0
         self._lock = threading.Lock()
 
     def addresses(self, kernels: Iterable[Kernel]) -> dict[str, int]:
@@ -81,7 +82,9 @@ class Library:
         builder.add_ir(module_text(kernels, self.target)).add_current_process()
         for kernel in kernels:
             builder.export_symbol(kernel.name)
-        module = builder.link(self._jit, f"weft{len(self._modules)}")
+        # A name is used up even if the compilation is interrupted.
+        self._modules_made += 1
+        module = builder.link(self._jit, f"weft{self._modules_made}")
         self._modules.append(module)
         for kernel in kernels:
             self._addresses[kernel.name] = module[kernel.name]

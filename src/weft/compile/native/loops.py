@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
+from weft.compile.native.control import Cell
 from weft.compile.native.ir import (
     Function,
     Value,
@@ -107,6 +108,8 @@ class Loops:
     by_columns : bool
         Whether to go down the rows of one register's columns before the next: what is
         the same for all rows is then read once.
+    stoppable : bool
+        Whether a stop that is asked for may cut it short: the step is dropped then.
     long : bool
         Whether the innermost reduced loop is long enough to be summed in blocks.
     operands : tuple of Operand
@@ -120,6 +123,7 @@ class Loops:
     lane_reduced: bool
     serial: bool
     by_columns: bool
+    stoppable: bool
     long: bool
     operands: tuple[Operand, ...]
     symbols: int
@@ -196,6 +200,9 @@ class _Writer:
         self.lane: Value = literal(0, "i64")
         self.inner: list[Value] = []
         self.places: dict[int, Value] = {}
+        self.symbols: list[Value] = []
+        self.bases: list[Value] = []
+        self.strides: list[list[Value | None]] = []
 
     # What depends on what ------------------------------------------------------------
 
@@ -265,7 +272,6 @@ class _Writer:
         self.lane_size = word()
         self.symbols = [word() for _ in range(loops.symbols)]
         self.error = word("ptr")
-        self.bases, self.strides = [], []
         for operand in loops.operands:
             self.bases.append(word("ptr"))
             moved = [*operand.rows, *operand.reduced, operand.lane == 2]
@@ -444,7 +450,7 @@ class _Writer:
         if depth == 0:
             self.inner = []
         if depth < loops.reduced:
-            size = self.reduced_sizes[depth]
+            size = self._unless_stopped(depth, self.reduced_sizes[depth])
             innermost = depth == loops.reduced - 1 and not loops.lane_reduced
             if innermost and loops.long:
                 return self._blocks(size, carried, running, todo)
@@ -456,6 +462,15 @@ class _Writer:
         if not loops.lane_reduced:
             return self._point(carried, running, todo)
         return self._along_lanes(carried, running, todo)
+
+    def _unless_stopped(self, depth: int, size: Value) -> Value:
+        """Return a loop's length; of one within another, 0 once there is a stop."""
+        if not depth or not self.loops.stoppable:
+            return size
+        f = self.f
+        flag = f.at(self.error, int(Cell.STOP) - int(Cell.ERROR), "i64")
+        asked = f.op(f"load atomic i64, {flag.text} monotonic, align 8", "i64")
+        return f.select(f.compare("ne", asked, 0), literal(0, "i64"), size)
 
     def _blocks(
         self, size: Value, carried: list[Value], running: list[int], todo: list[int]
@@ -491,7 +506,8 @@ class _Writer:
     def _along_lanes(
         self, carried: list[Value], running: list[int], todo: list[int]
     ) -> list[Value]:
-        f, width, size = self.f, self.lanes, self.lane_size
+        f, width = self.f, self.lanes
+        size = self._unless_stopped(self.loops.reduced, self.lane_size)
         parts: list[tuple[Value, Value, bool]] = []
         if width > 1 and not f.target.masks:
             main = f.binary("and", size, literal(-width, "i64"))

@@ -16,7 +16,8 @@ from typing import Any, final
 import numpy as np
 
 from weft.compile.native.call import Call
-from weft.compile.native.executor import Cell, clock
+from weft.compile.native.control import Cell
+from weft.compile.native.executor import clock
 from weft.compile.native.form import HostStep, LoopStep, ProductStep, RandomStep, Step
 from weft.compile.native.frame import ORDER, Frame, address_of, collected, source
 from weft.compile.native.library import Library

@@ -9,7 +9,7 @@ import numpy as np
 
 from weft.compile.interpret import Tape
 from weft.compile.native.checks import check_sizes, depending_on_sizes
-from weft.compile.native.executor import Cell
+from weft.compile.native.control import Cell
 from weft.compile.native.form import Form, lengths
 from weft.compile.native.frame import (
     ORDER,

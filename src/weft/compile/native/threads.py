@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
-from weft.compile.native.executor import Cell, leader, worker
+from weft.compile.native.control import Cell
+from weft.compile.native.executor import leader, worker
 from weft.compile.native.library import Library
 from weft.ops.sample import Array
 
