@@ -609,7 +609,8 @@ class _Writer:
                 number = _from_bits(instr.detail, instr.dtype)
                 return literal(number, register_type(instr.dtype))
             case "symbol":
-                return self.symbols[instr.detail]
+                which: int = instr.detail
+                return self.symbols[which]
             case "index":
                 return self._position(*instr.detail)
             case "apply":
