@@ -352,7 +352,12 @@ def shared_out(
         strides = (*by_row, *by_loop, by_lane)
         accesses.append(Access(access.buffer, access.offset, strides))
     reduced_sizes = tuple(sizes[g[0]] for g in loops)
-    innermost = reduced_sizes[-1] if reduced_sizes else 1
+    innermost: Extent = reduced_sizes[-1] if reduced_sizes else 1
+    if lane_reduced:
+        assert lane is not None
+        innermost = sizes[lane[0]]
+    # Along the lanes there are as many sums as there are lanes.
+    longest = 16 * _LONG if lane_reduced else _LONG
     described = Loops(
         rows=len(kept),
         reduced=len(loops),
@@ -360,7 +365,7 @@ def shared_out(
         serial=serial or lane is None,
         by_columns=not merge and not loops,
         stoppable=not commit and len(loops) + lane_reduced > 1,
-        long=not (isinstance(innermost, int) and innermost <= _LONG),
+        long=not (isinstance(innermost, int) and innermost <= longest),
         operands=tuple(operands),
         symbols=len(code.symbols),
         code=instrs,

@@ -13,9 +13,9 @@ whatever the tiles.
 Nothing here knows sizes or strides: they are words of the kernel's arguments.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import count
 from typing import Any, NamedTuple, final
 
@@ -451,9 +451,16 @@ class _Writer:
             self.inner = []
         if depth < loops.reduced:
             size = self._unless_stopped(depth, self.reduced_sizes[depth])
-            innermost = depth == loops.reduced - 1 and not loops.lane_reduced
-            if innermost and loops.long:
-                return self._blocks(size, carried, running, todo)
+            if depth == loops.reduced - 1 and not loops.lane_reduced:
+
+                def point(at: Value, _: Value, so_far: list[Value]) -> list[Value]:
+                    self.inner.append(at)
+                    found = self._point(so_far, running, todo)
+                    self.inner.pop()
+                    return found
+
+                start = literal(0, "i64")
+                return self._loop(start, size, 1, carried, running, point)
             with f.loop(0, size, carried=carried) as loop:
                 self.inner.append(loop.index)
                 loop.carry(*self._nest(depth + 1, loop.carried, running, todo))
@@ -472,27 +479,69 @@ class _Writer:
         asked = f.op(f"load atomic i64, {flag.text} monotonic, align 8", "i64")
         return f.select(f.compare("ne", asked, 0), literal(0, "i64"), size)
 
-    def _blocks(
-        self, size: Value, carried: list[Value], running: list[int], todo: list[int]
+    def _along_lanes(
+        self, carried: list[Value], running: list[int], todo: list[int]
     ) -> list[Value]:
-        """Write the innermost reduced loop as a loop over blocks; sums start anew."""
+        """Write the innermost loop, over the lanes' dimension."""
+        f, width = self.f, self.lanes
+        size = self._unless_stopped(self.loops.reduced, self.lane_size)
+        start = literal(0, "i64")
+        parts = [(start, size, width > 1)]
+        if width > 1 and not f.target.masks:
+            main = f.binary("and", size, literal(-width, "i64"))
+            parts = [(start, main, False), (main, size, True)]
+
+        for first, stop, masked in parts:
+            point = partial(self._lanes_at, masked, running, todo)
+            carried = self._loop(first, stop, width, carried, running, point)
+        return carried
+
+    def _lanes_at(
+        self,
+        masked: bool,
+        running: list[int],
+        todo: list[int],
+        index: Value,
+        stop: Value,
+        carried: list[Value],
+    ) -> list[Value]:
+        """Do at one register of the lanes' dimension what the pass is for."""
+        self.lane = index
+        self.mask = self._below(index, stop) if masked else None
+        return self._point(carried, running, todo)
+
+    def _loop(
+        self,
+        start: Value,
+        stop: Value,
+        step: int,
+        carried: list[Value],
+        running: list[int],
+        body: Callable[[Value, Value, list[Value]], list[Value]],
+    ) -> list[Value]:
+        """Write an innermost reduced loop; a long one in blocks that have their sums.
+
+        ``body(index, stop, carried)`` writes one round and returns what it carries on.
+        """
         f = self.f
+        if not self.loops.long:
+            with f.loop(start, stop, step, carried=carried) as loop:
+                loop.carry(*body(loop.index, stop, loop.carried))
+            return loop.carried
         sums = [
             self.loops.code[i].kind == "fold" and self.loops.code[i].detail == "sum"
             for i in running
             for _ in self._beginning(i)
         ]
         fresh = [v for i in running for v in self._beginning(i)]
-        with f.loop(0, size, _BLOCK, carried=carried) as outer:
-            stop = f.minimum(f.add(outer.index, _BLOCK), size)
+        with f.loop(start, stop, _BLOCK * step, carried=carried) as outer:
+            end = f.minimum(f.add(outer.index, _BLOCK * step), stop)
             begin = [
                 new if is_sum else old
                 for new, old, is_sum in zip(fresh, outer.carried, sums, strict=True)
             ]
-            with f.loop(outer.index, stop, carried=begin) as loop:
-                self.inner.append(loop.index)
-                loop.carry(*self._point(loop.carried, running, todo))
-                self.inner.pop()
+            with f.loop(outer.index, end, step, carried=begin) as loop:
+                loop.carry(*body(loop.index, end, loop.carried))
             outer.carry(
                 *(
                     self.e.add(total, part) if is_sum else part
@@ -502,25 +551,6 @@ class _Writer:
                 )
             )
         return outer.carried
-
-    def _along_lanes(
-        self, carried: list[Value], running: list[int], todo: list[int]
-    ) -> list[Value]:
-        f, width = self.f, self.lanes
-        size = self._unless_stopped(self.loops.reduced, self.lane_size)
-        parts: list[tuple[Value, Value, bool]] = []
-        if width > 1 and not f.target.masks:
-            main = f.binary("and", size, literal(-width, "i64"))
-            parts = [(literal(0, "i64"), main, False), (main, size, True)]
-        else:
-            parts = [(literal(0, "i64"), size, width > 1)]
-        for first, stop, masked in parts:
-            with f.loop(first, stop, width, carried=carried) as loop:
-                self.lane = loop.index
-                self.mask = self._below(loop.index, stop) if masked else None
-                loop.carry(*self._point(loop.carried, running, todo))
-            carried = loop.carried
-        return carried
 
     def _point(
         self, carried: Sequence[Value], running: list[int], todo: list[int]

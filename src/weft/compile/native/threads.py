@@ -24,12 +24,15 @@ def cores() -> int:
 
 
 @cache
-def pool() -> ThreadPoolExecutor:
-    """Return the threads of this process: one leads, the others help."""
+def _pool(role: str) -> ThreadPoolExecutor:
+    """Return the threads of this process that lead, or those that help.
+
+    They are apart, so that no leader waits for a thread that waits for leaders.
+    """
     if hasattr(os, "register_at_fork"):
         # The threads of a parent are not there in its child.
-        os.register_at_fork(after_in_child=pool.cache_clear)
-    return ThreadPoolExecutor(max_workers=64, thread_name_prefix="weft")
+        os.register_at_fork(after_in_child=_pool.cache_clear)
+    return ThreadPoolExecutor(max_workers=64, thread_name_prefix=f"weft-{role}")
 
 
 @cache
@@ -79,11 +82,11 @@ def lead(library: Library, control: Array, helpers: int, interruptible: bool) ->
     control[Cell.WORKERS] = helpers
     control[Cell.QUIT] = 0
     control[Cell.SLEEP] = sleep_address()
-    helping = [pool().submit(help, address) for _ in range(helpers)]
+    helping = [_pool("help").submit(help, address) for _ in range(helpers)]
     try:
         if not interruptible:
             return int(run(address))
-        leading = pool().submit(run, address)
+        leading = _pool("lead").submit(run, address)
         try:
             return int(leading.result())
         except BaseException:
@@ -93,4 +96,5 @@ def lead(library: Library, control: Array, helpers: int, interruptible: bool) ->
     finally:
         control[Cell.QUIT] = 1
         for one in helping:
-            one.result()
+            if not one.cancel():
+                one.result()
