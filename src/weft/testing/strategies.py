@@ -164,7 +164,7 @@ _ALONG: dict[str, _Rule] = {
 }
 
 # What grows with the length of the axis.
-_GROWING = frozenset({"sum", "cumsum"})
+_GROWING = frozenset({"sum", "cumsum", "logsumexp"})
 
 
 @st.composite
@@ -309,7 +309,17 @@ def _squashed(part: _Part) -> _Part:
 
 
 def _broadcasts(a: Shape, b: Shape) -> bool:
-    return all(i in (j, 1) or j == 1 for i, j in zip(a[::-1], b[::-1], strict=False))
+    pairs = list(zip(a[::-1], b[::-1], strict=False))
+    if not all(i in (j, 1) or j == 1 for i, j in pairs):
+        return False
+    # Two batches that are not side by side would make every pair of rows.
+    batches = [_batch_axes(shape) for shape in (a, b)]
+    return batches[0] == batches[1] or not all(batches)
+
+
+def _batch_axes(shape: Shape) -> list[int]:
+    """Return the axes as long as a symbol, counted from the last."""
+    return [k for k, size in enumerate(shape[::-1]) if not isinstance(size, int)]
 
 
 def _multiplies(a: Node, b: Node) -> bool:
