@@ -248,6 +248,8 @@ def batches(
     gathered = [a for a, role in zip(arrays, how, strict=True) if role == GATHERED]
     rows = _order(order, gathered)
     size = max(len(rows), 1) if batch_size is None else batch_size
+    if not isinstance(size, (int, np.integer)):
+        raise FeedError(f"batch_size={size!r} is no number of rows: give a whole one")
     if size < 1:
         raise FeedError(f"a batch has at least one row, but batch_size={size}")
     return rows, size

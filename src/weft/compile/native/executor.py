@@ -320,7 +320,7 @@ def _wait(f: Function, control: Value, tiles: Value, began: Value) -> None:
     something else. If that takes much longer than this thread's own part did, the
     leader goes on alone for a while, the longer the more often it happens.
     """
-    again, late, done = f.label(), f.label(), f.label()
+    again, late, nap, done = f.label(), f.label(), f.label(), f.label()
     now = _clock(f, None)
     patience = f.add(f.mul(f.sub(now, began), 2), _SLACK)
     f.branch(again)
@@ -338,8 +338,10 @@ def _wait(f: Function, control: Value, tiles: Value, began: Value) -> None:
     raised = f.minimum(f.add(doubled, _ALONE), _MOST_ALONE)
     _put(f, control, Cell.PENALTY, raised)
     _put(f, control, Cell.ALONE, raised)
+    f.branch(nap)
+    f.start_block(nap)
     _nap(f, control)
-    f.branch(again)
+    f.branch_if(f.compare("sge", _get(f, control, Cell.DONE), tiles), done, nap)
     f.start_block(done)
 
 

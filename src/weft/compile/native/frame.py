@@ -8,6 +8,7 @@ time.
 
 import ctypes
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import final
 
 import numpy as np
@@ -243,7 +244,7 @@ class Frame:
         for i, call in enumerate(calls):
             host = not call.kernel.text
             entry = _host_address(call) if host else code[call.kernel.name]
-            grid = call.grid
+            grid = _countable(call.grid)
             at = self._arguments(call.words, code)
             self.words[i * len(ENTRY) : (i + 1) * len(ENTRY)] = [
                 entry,
@@ -252,7 +253,7 @@ class Frame:
                 grid.cols,
                 grid.tile_rows,
                 grid.tile_cols,
-                min(grid.tiles, MOST_TILES),
+                grid.tiles,
                 -(-grid.cols // grid.tile_cols),
             ]
 
@@ -296,6 +297,16 @@ class Frame:
 
     def _fail(self) -> None:
         self.control[Cell.ERROR] = 1
+
+
+def _countable(grid: Grid) -> Grid:
+    """Return a grid of larger tiles, if there are more than a ticket can count."""
+    while grid.tiles > MOST_TILES:
+        if grid.rows > grid.tile_rows:
+            grid = replace(grid, tile_rows=2 * grid.tile_rows)
+        else:
+            grid = replace(grid, tile_cols=2 * grid.tile_cols)
+    return grid
 
 
 def _host_address(call: Call) -> int:

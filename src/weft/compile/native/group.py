@@ -162,6 +162,11 @@ class Grouping:
                 self._anchor(node)
         for node in outputs:
             self._need(node)
+        for node in order:
+            # A position outside is found before anything of the state is written.
+            checked = node.op.name in POSITIONED and node not in late
+            if checked and self._floats(node):
+                self._need(node)
         self._begin(commit=True)
         for node in order:
             if node in late:

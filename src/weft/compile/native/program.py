@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, final
 
 import numpy as np
@@ -44,6 +44,8 @@ from weft.ops.sample import Array
 # Smaller inputs are copied to where the program expects them; larger ones are read
 # where they lie.
 _SMALL = 4096
+# For so many different sizes the memory of a step is kept for the next with the same.
+_REMEMBERED = 8
 # A second thread is called for steps that take longer, in nanoseconds.
 _WORTH_HELP = 150_000
 # Runs that take longer, in nanoseconds, leave this thread free to be interrupted.
@@ -108,7 +110,7 @@ class NativeProgram(Program):
 
     @property
     def state(self) -> Mapping[Node, Array]:
-        """The live state; each look at a value is a copy of it."""
+        """The live state; a look at a value is a copy, and waits for a run to end."""
         return self._state
 
     # One step -----------------------------------------------------------------------
@@ -127,6 +129,7 @@ class NativeProgram(Program):
         free = self._calls.get(key)
         if free is None:
             free = self._calls.setdefault(key, [])
+            _forget_oldest(self._calls)
         try:
             frame = free.pop()
         except IndexError:
@@ -270,8 +273,11 @@ class NativeProgram(Program):
                 arena=self._arena,
                 control=self._control,
             )
+            if frame.arena is not self._arena:
+                self._runs.clear()  # what they held is too small
             self._runs[key] = frame
             self._arena, self._control = frame.arena, frame.control
+            _forget_oldest(self._runs)
         return self._runs[key]
 
     def _collected(
@@ -394,7 +400,15 @@ def _copied(array: Array) -> Array:
 
 
 def _in_one_piece(array: Array) -> Array:
-    return array if array.flags.c_contiguous else array.copy()
+    plain = array.flags.c_contiguous and array.flags.aligned
+    return array if plain else array.copy()
+
+
+def _forget_oldest(frames: dict[Any, Any]) -> None:
+    """Let go of the memory for sizes that have not been met for long."""
+    while len(frames) > _REMEMBERED:
+        with suppress(KeyError, StopIteration, RuntimeError):  # another thread has
+            del frames[next(iter(frames))]
 
 
 def _small(fed: Sequence[Array], how: Sequence[str]) -> list[Array | None]:

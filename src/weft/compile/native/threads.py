@@ -1,12 +1,15 @@
 """Threads that help a leader, and one that leads while Python waits.
 
-They belong to the process, sleep while nothing runs, and are told when to go home by
-the control block of the run they help in.
+They live as long as the run they are for: starting one takes some tens of microseconds,
+and only runs that take much longer get any. They are told when to go home by the run's
+control block.
 """
 
 import ctypes
 import os
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -21,18 +24,6 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-@cache
-def _pool(role: str) -> ThreadPoolExecutor:
-    """Return the threads of this process that lead, or those that help.
-
-    They are apart, so that no leader waits for a thread that waits for leaders.
-    """
-    if hasattr(os, "register_at_fork"):
-        # The threads of a parent are not there in its child.
-        os.register_at_fork(after_in_child=_pool.cache_clear)
-    return ThreadPoolExecutor(max_workers=64, thread_name_prefix=f"weft-{role}")
 
 
 @cache
@@ -79,22 +70,47 @@ def lead(library: Library, control: Array, helpers: int, interruptible: bool) ->
     """
     run, help = entry_points(library)
     address = ctypes.c_void_p(control.ctypes.data)
-    control[Cell.WORKERS] = helpers
+    # The machine has had no room for helpers, and will not be asked for a while yet.
+    if control[Cell.ALONE] > control[Cell.ENTRIES] * control[Cell.STEPS]:
+        helpers = 0
     control[Cell.QUIT] = 0
     control[Cell.SLEEP] = sleep_address()
-    helping = [_pool("help").submit(help, address) for _ in range(helpers)]
+    taken: list[int] = []
+    interruptions: list[BaseException] = []
+
+    def finish(thread: threading.Thread) -> None:
+        # However often one is interrupted: nothing may be left running behind.
+        while thread.is_alive():
+            try:
+                thread.join()
+            except BaseException as error:
+                control[Cell.STOP] = 1
+                interruptions.append(error)
+
+    helping: list[threading.Thread] = []
     try:
-        if not interruptible:
-            return int(run(address))
-        leading = _pool("lead").submit(run, address)
-        try:
-            return int(leading.result())
-        except BaseException:
-            control[Cell.STOP] = 1
-            leading.result()
-            raise
+        helping.extend(_started(help, address) for _ in range(helpers))
+        helping = [thread for thread in helping if thread.ident is not None]
+        control[Cell.WORKERS] = len(helping)
+        leading = None
+        if interruptible:
+            leading = _started(lambda: taken.append(int(run(address))))
+        if leading is None or leading.ident is None:
+            taken.append(int(run(address)))
+        else:
+            finish(leading)
     finally:
         control[Cell.QUIT] = 1
-        for one in helping:
-            if not one.cancel():
-                one.result()
+        for thread in helping:
+            finish(thread)
+    if interruptions:
+        raise interruptions[0]
+    return taken[0]
+
+
+def _started(target: Callable[..., object], *args: object) -> threading.Thread:
+    """Return a thread that runs; one that never will, where Python is about to end."""
+    thread = threading.Thread(target=target, args=args, name="weft", daemon=True)
+    with suppress(RuntimeError):
+        thread.start()
+    return thread
