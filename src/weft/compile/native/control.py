@@ -15,8 +15,8 @@ class Cell(IntEnum):
     run is asked for: the tables of a step and of a smaller last one, how many entries
     they have and which is the first that commits, how many steps, whether the last is a
     smaller one, rows per step, whether there are workers, and where to note how long
-    each entry takes (0 for nowhere). ``ALONE`` is for how many entries yet the leader
-    takes no help, ``PENALTY`` for how many it will the next time it is kept waiting.
+    each entry takes (0 for nowhere).
+    ``ALONE`` is until when, by the clock of ticks, the leader takes no help.
     """
 
     TICKET = 0
@@ -41,7 +41,6 @@ class Cell(IntEnum):
     LAST_ENTRIES = 49
     LAST_COMMIT_AT = 50
     ALONE = 51
-    PENALTY = 52
 
 
 CELLS = 56

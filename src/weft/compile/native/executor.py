@@ -21,15 +21,14 @@ ENTRY = ("code", "words", "rows", "cols", "tile_rows", "tile_cols", "tiles", "ac
 
 # Rounds of waiting before a worker goes to sleep, some tens of microseconds, and for
 # how many microseconds it does.
-_PATIENCE = 4000
+_PATIENCE = 500
 _NAP = 50
 # How often the leader looks before it asks the clock, and how much longer than its own
 # part it waits, in ticks: some tens of microseconds.
 _ROUNDS = 64
 _SLACK = 150_000
-# For how many entries the leader goes on alone at first, and at most.
+# For how many times as long as it was kept waiting the leader goes on alone.
 _ALONE = 16
-_MOST_ALONE = 4096
 _TILE_BITS = 20
 # Below how many bytes a row is copied in place rather than by a call.
 _SHORT = 256
@@ -82,10 +81,7 @@ def leader(target: Target) -> Kernel:
             f.branch(after)
             f.start_block(many)
             serial, shared = f.label(), f.label()
-            left = _get(f, control, Cell.ALONE)
-            with f.when(f.compare("sgt", left, 0)):
-                _put(f, control, Cell.ALONE, f.sub(left, 1))
-            by_itself = f.binary("or", alone, f.compare("sgt", left, 0))
+            by_itself = f.binary("or", alone, _is_alone(f, control))
             f.branch_if(by_itself, serial, shared)
             f.start_block(serial)
             with f.loop(0, tiles) as tile:
@@ -131,8 +127,8 @@ def worker(target: Target) -> Kernel:
             f.start_block(f.label())
         _pause(f)
         # A machine without room for two is left to the leader.
-        with f.when(f.compare("sgt", _get(f, control, Cell.ALONE), 0)):
-            _nap(f, control, 10)
+        with f.when(_is_alone(f, control)):
+            _nap(f, control)
     _nap(f, control)
     f.branch(again)
     f.start_block(done)
@@ -275,12 +271,7 @@ def _share(
     _count(f, control)
     f.branch(again)
     f.start_block(wait)
-    penalty = _get(f, control, Cell.PENALTY)
     _wait(f, control, tiles, began)
-    # Each time it goes well, a little of an earlier penalty is forgotten.
-    with f.when(f.compare("eq", _get(f, control, Cell.PENALTY), penalty)):
-        less = f.binary("lshr", f.mul(penalty, 15), literal(4, "i64"))
-        _put(f, control, Cell.PENALTY, less)
 
 
 def _take(f: Function, control: Value) -> Value:
@@ -318,9 +309,9 @@ def _wait(f: Function, control: Value, tiles: Value, began: Value) -> None:
 
     Who has taken them may have been put to sleep by the machine, which is busy with
     something else. If that takes much longer than this thread's own part did, the
-    leader goes on alone for a while, the longer the more often it happens.
+    leader goes on alone for some times as long as it has lost.
     """
-    again, late, nap, done = f.label(), f.label(), f.label(), f.label()
+    again, late, nap, regret, done = (f.label() for _ in range(5))
     now = _clock(f, None)
     patience = f.add(f.mul(f.sub(now, began), 2), _SLACK)
     f.branch(again)
@@ -334,15 +325,21 @@ def _wait(f: Function, control: Value, tiles: Value, began: Value) -> None:
     waited = f.sub(_clock(f, None), now)
     f.branch_if(f.compare("sgt", waited, patience), late, again)
     f.start_block(late)
-    doubled = f.mul(_get(f, control, Cell.PENALTY), 2)
-    raised = f.minimum(f.add(doubled, _ALONE), _MOST_ALONE)
-    _put(f, control, Cell.PENALTY, raised)
-    _put(f, control, Cell.ALONE, raised)
     f.branch(nap)
     f.start_block(nap)
     _nap(f, control)
-    f.branch_if(f.compare("sge", _get(f, control, Cell.DONE), tiles), done, nap)
+    f.branch_if(f.compare("sge", _get(f, control, Cell.DONE), tiles), regret, nap)
+    f.start_block(regret)
+    ended = _clock(f, None)
+    lost = f.mul(f.sub(ended, now), _ALONE)
+    _put(f, control, Cell.ALONE, f.add(ended, lost))
+    f.branch(done)
     f.start_block(done)
+
+
+def _is_alone(f: Function, control: Value) -> Value:
+    """Tell whether the leader takes no help for the moment."""
+    return f.compare("slt", _clock(f, None), _get(f, control, Cell.ALONE))
 
 
 def _pause(f: Function) -> None:
@@ -352,11 +349,11 @@ def _pause(f: Function) -> None:
         f.call("llvm.x86.sse2.pause", "void")
 
 
-def _nap(f: Function, control: Value, naps: int = 1) -> None:
+def _nap(f: Function, control: Value) -> None:
     function = _get(f, control, Cell.SLEEP)
     with f.when(f.compare("ne", function, 0)):
         pointer = f.op(f"inttoptr {function.text} to ptr", "ptr")
-        f.call_pointer(pointer, "void", literal(naps * _NAP, "i32"))
+        f.call_pointer(pointer, "void", literal(_NAP, "i32"))
 
 
 def _clock(f: Function, timed: Value | None) -> Value:

@@ -70,9 +70,6 @@ def lead(library: Library, control: Array, helpers: int, interruptible: bool) ->
     """
     run, help = entry_points(library)
     address = ctypes.c_void_p(control.ctypes.data)
-    # The machine has had no room for helpers, and will not be asked for a while yet.
-    if control[Cell.ALONE] > control[Cell.ENTRIES] * control[Cell.STEPS]:
-        helpers = 0
     control[Cell.QUIT] = 0
     control[Cell.SLEEP] = sleep_address()
     taken: list[int] = []
