@@ -321,6 +321,7 @@ AT_LEAST_ONE = {
     "argmax": weft.argmax(X, axis=0),
     "argmax of vector": weft.argmax(Y, axis=0),
     "log_softmax": weft.log_softmax(X, axis=0),
+    "log_softmax of a square": weft.log_softmax(X @ X.T, axis=1),
     "logsumexp": weft.logsumexp(X, axis=0),
     "logsumexp of all": weft.logsumexp(X),
     "first": X[0],
