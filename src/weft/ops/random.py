@@ -70,6 +70,7 @@ def philox(counter: tuple[Array, ...], key: tuple[Array, Array]) -> tuple[Array,
 
 
 def stream_key(stream: str) -> int:
+    """Return the 64 bits that a stream's name adds to the key."""
     return int.from_bytes(hashlib.blake2b(stream.encode(), digest_size=8).digest())
 
 

@@ -139,7 +139,9 @@ def _log_softmax(node: Node) -> Node | None:
     found = OPS["argmax"](x, axis=axis)
     known = _argmax(found)
     at = expand_dims(found if known is None else known, axis)
-    places = reshape(arange(length), (length, *(1,) * (x.ndim - 1 - axis)))
+    # Of full rank: (n,) beside (n, 1) would look like an accident.
+    around = (1,) * axis, (1,) * (x.ndim - 1 - axis)
+    places = reshape(arange(length), (*around[0], length, *around[1]))
     largest = OPS["equal"](places, at)
     others = OPS["sum"](where(largest, 0, exp(z)), axis=(axis,), keepdims=True)
     result: Node = z - log1p(others)
