@@ -9,7 +9,6 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -75,39 +74,52 @@ def lead(library: Library, control: Array, helpers: int, interruptible: bool) ->
     taken: list[int] = []
     interruptions: list[BaseException] = []
 
-    def finish(thread: threading.Thread) -> None:
-        # However often one is interrupted: nothing may be left running behind.
-        while thread.is_alive():
+    def finish(job: threading.Event) -> None:
+        # However often one is interrupted: nothing may be left running behind. (A
+        # thread's own `join` takes it for ended once it has been interrupted.)
+        while not job.is_set():
             try:
-                thread.join()
+                job.wait()
             except BaseException as error:
                 control[Cell.STOP] = 1
                 interruptions.append(error)
 
-    helping: list[threading.Thread] = []
+    helping: list[threading.Event] = []
     try:
-        helping.extend(_started(help, address) for _ in range(helpers))
-        helping = [thread for thread in helping if thread.ident is not None]
+        for _ in range(helpers):
+            job = _started(help, address)
+            if job is not None:
+                helping.append(job)
         control[Cell.WORKERS] = len(helping)
         leading = None
         if interruptible:
             leading = _started(lambda: taken.append(int(run(address))))
-        if leading is None or leading.ident is None:
+        if leading is None:
             taken.append(int(run(address)))
         else:
             finish(leading)
     finally:
         control[Cell.QUIT] = 1
-        for thread in helping:
-            finish(thread)
+        for job in helping:
+            finish(job)
     if interruptions:
         raise interruptions[0]
     return taken[0]
 
 
-def _started(target: Callable[..., object], *args: object) -> threading.Thread:
-    """Return a thread that runs; one that never will, where Python is about to end."""
-    thread = threading.Thread(target=target, args=args, name="weft", daemon=True)
-    with suppress(RuntimeError):
+def _started(target: Callable[..., object], *args: object) -> threading.Event | None:
+    """Start a thread; return what is set at its end, or None where none can be had."""
+    ended = threading.Event()
+
+    def work() -> None:
+        try:
+            target(*args)
+        finally:
+            ended.set()
+
+    thread = threading.Thread(target=work, name="weft", daemon=True)
+    try:
         thread.start()
-    return thread
+    except RuntimeError:  # Python is about to end
+        return None
+    return ended
