@@ -20,6 +20,14 @@ def helpers_for_everything(monkeypatch):
     monkeypatch.setattr(native, "_WORTH_HELP", 0)
 
 
+@pytest.fixture(autouse=True)
+def interruptible():
+    """Hear Ctrl-C also where a shell has started the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def bits(tree):
     return [np.asarray(array).tobytes() for array in flatten(tree)[0]]
 
