@@ -98,7 +98,7 @@ def _joined(
 def _pointwise(step: Step) -> LoopStep | None:
     if isinstance(step, ProductStep):
         step = step.epilogue  # type: ignore[assignment]
-    return step if isinstance(step, LoopStep) and step.in_place else None
+    return step if isinstance(step, LoopStep) and step.loops.pointwise else None
 
 
 def _dies_here(

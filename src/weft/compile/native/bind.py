@@ -11,10 +11,10 @@ import numpy as np
 
 from weft.compile.native.call import Address, Call, Epilogue, Grid, Word
 from weft.compile.native.extent import value
-from weft.compile.native.form import Access, LoopStep, Matrix, ProductStep, RandomStep
+from weft.compile.native.form import Access, LoopStep, Matrix, OpStep, ProductStep
 from weft.compile.native.loops import Instr, Loops, kernel
 from weft.compile.native.products import Product, product_calls, scratch_bytes
-from weft.compile.native.random import uniform
+from weft.compile.native.random import OPERATIONS, uniform
 from weft.compile.native.target import Target
 from weft.ops.random import stream_key
 
@@ -203,12 +203,12 @@ def scratch_size(step: ProductStep, bindings: Bindings, target: Target) -> int:
     return scratch_bytes(described(step, bindings), target)
 
 
-def random_calls(step: RandomStep, bindings: Bindings, target: Target) -> list[Call]:
+def random_calls(step: OpStep, bindings: Bindings, target: Target) -> list[Call]:
     """Return the call that draws random numbers.
 
     Parameters
     ----------
-    step : RandomStep
+    step : OpStep
     bindings : mapping of str to int
     target : Target
     """
@@ -233,7 +233,7 @@ def random_calls(step: RandomStep, bindings: Bindings, target: Target) -> list[C
             uniform(node.dtype.name, target),
             words,
             Grid(samples, 1, min(rows, samples), 1),
-            flops=total * 16,
+            flops=total * OPERATIONS,
             bytes=total * node.dtype.itemsize,
         )
     ]

@@ -83,7 +83,8 @@ class Call:
 
     Parameters
     ----------
-    kernel : Kernel
+    kernel : Kernel or int
+        The code, or the address of a function of Python's.
     words : tuple of Word
         A `Kernel` among them becomes its address, an `Epilogue` the address of its own
         words.
@@ -92,8 +93,13 @@ class Call:
         What it computes, and what it reads and writes.
     """
 
-    kernel: Kernel
+    kernel: Kernel | int
     words: tuple[Word, ...]
     grid: Grid
     flops: int = 0
     bytes: int = 0
+
+    @property
+    def name(self) -> str:
+        """What the kernel is called; nothing, if it is a function of Python's."""
+        return self.kernel.name if isinstance(self.kernel, Kernel) else ""

@@ -131,14 +131,10 @@ class LoopStep:
         Further numbers.
     accesses : tuple of Access
         One per operand; strides by rows, then reduced, then lane.
-    reads, writes : tuple of Buffer
     nodes : tuple of Node
         What is computed, in order.
     commit : bool
         Whether the state may be written to.
-    in_place : bool
-        Whether each point reads all that it needs before it writes, and reads only
-        where it writes; so that what it writes may lie where it reads.
     """
 
     loops: Loops
@@ -147,11 +143,21 @@ class LoopStep:
     lane: Extent
     symbols: tuple[Extent, ...]
     accesses: tuple[Access, ...]
-    reads: tuple[Buffer, ...]
-    writes: tuple[Buffer, ...]
     nodes: tuple[Node, ...]
     commit: bool = False
-    in_place: bool = False
+
+    @property
+    def reads(self) -> tuple[Buffer, ...]:
+        """The buffers read."""
+        return self._met(self.loops.read)
+
+    @property
+    def writes(self) -> tuple[Buffer, ...]:
+        """The buffers written."""
+        return self._met(self.loops.written)
+
+    def _met(self, operands: Sequence[int]) -> tuple[Buffer, ...]:
+        return tuple(dict.fromkeys(self.accesses[k].buffer for k in operands))
 
 
 @final
@@ -217,20 +223,22 @@ class ProductStep:
 
 @final
 @dataclass(frozen=True)
-class RandomStep:
-    """Uniform random numbers.
+class OpStep:
+    """One op by itself, of values that lie in one piece.
 
     Parameters
     ----------
     node : Node
     inputs : tuple of Buffer
-        Seed, step and index: of one element, or one per sample.
     target : Buffer
+    native : bool
+        Whether there is a kernel for it; else NumPy computes it.
     """
 
     node: Node
     inputs: tuple[Buffer, ...]
     target: Buffer
+    native: bool
 
     @property
     def reads(self) -> tuple[Buffer, ...]:
@@ -248,39 +256,7 @@ class RandomStep:
         return (self.node,)
 
 
-@final
-@dataclass(frozen=True)
-class HostStep:
-    """An op that NumPy computes: it has no code of its own for this machine.
-
-    Parameters
-    ----------
-    node : Node
-    inputs : tuple of Buffer
-    target : Buffer
-    """
-
-    node: Node
-    inputs: tuple[Buffer, ...]
-    target: Buffer
-
-    @property
-    def reads(self) -> tuple[Buffer, ...]:
-        """The buffers read."""
-        return self.inputs
-
-    @property
-    def writes(self) -> tuple[Buffer, ...]:
-        """The buffer written."""
-        return (self.target,)
-
-    @property
-    def nodes(self) -> tuple[Node, ...]:
-        """What is computed."""
-        return (self.node,)
-
-
-Step = LoopStep | ProductStep | RandomStep | HostStep
+Step = LoopStep | ProductStep | OpStep
 
 
 @final

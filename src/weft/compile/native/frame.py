@@ -29,10 +29,9 @@ from weft.compile.native.extent import value
 from weft.compile.native.form import (
     Buffer,
     Form,
-    HostStep,
     LoopStep,
+    OpStep,
     ProductStep,
-    RandomStep,
     Step,
     lengths,
 )
@@ -165,23 +164,21 @@ class Frame:
                 return loop_calls(step, self.bindings, error, target)
             case ProductStep():
                 return product_step_calls(step, self.bindings, error, target)
-            case RandomStep():
+            case OpStep(native=True):
                 return random_calls(step, self.bindings, target)
-            case HostStep():
-                inputs = [
-                    self.view(buffer).reshape(lengths(x.shape, self.bindings))
-                    for buffer, x in zip(step.inputs, step.node.inputs, strict=True)
-                ]
-                call = HostCall(
-                    step.node,
-                    inputs,
-                    self.view(step.target),
-                    self.bindings,
-                    self._fail,
-                )
-                self.host.append(call)
-                kernel = Kernel("", "")
-                return [Call(kernel, (call.address,), Grid(1, 1, 1, 1))]
+            case OpStep():
+                return [self._host_call(step)]
+
+    def _host_call(self, step: OpStep) -> Call:
+        """Return the call of an op that NumPy computes."""
+        inputs = [
+            self.view(buffer).reshape(lengths(x.shape, self.bindings))
+            for buffer, x in zip(step.inputs, step.node.inputs, strict=True)
+        ]
+        target = self.view(step.target)
+        call = HostCall(step.node, inputs, target, self.bindings, self._fail)
+        self.host.append(call)
+        return Call(call.address, (), Grid(1, 1, 1, 1))
 
     def _feed(self) -> list[Call]:
         target = self._library.target
@@ -229,21 +226,16 @@ class Frame:
 
     def _write(self, calls: Sequence[Call]) -> None:
         """Lay all words out in one array: the table, then each call's arguments."""
-        kernels = {
-            kernel.name: kernel
-            for call in calls
-            for kernel in _kernels(call)
-            if kernel.text
-        }
-        code = self._library.addresses(kernels.values())
+        kernels = [kernel for call in calls for kernel in _kernels(call)]
+        code = self._library.addresses(kernels)
         nested = sum(1 + len(e.words) for call in calls for e in _epilogues(call))
         count = len(calls) * len(ENTRY) + sum(len(c.words) for c in calls) + nested
         self.words = aligned(max(count, 1) * 8).view(np.int64)
         self.table = address_of(self.words)
         self._next = len(calls) * len(ENTRY)
         for i, call in enumerate(calls):
-            host = not call.kernel.text
-            entry = _host_address(call) if host else code[call.kernel.name]
+            kernel = call.kernel
+            entry = kernel if isinstance(kernel, int) else code[kernel.name]
             grid = _countable(call.grid)
             at = self._arguments(call.words, code)
             self.words[i * len(ENTRY) : (i + 1) * len(ENTRY)] = [
@@ -309,12 +301,6 @@ def _countable(grid: Grid) -> Grid:
     return grid
 
 
-def _host_address(call: Call) -> int:
-    (address,) = call.words
-    assert isinstance(address, int)
-    return address
-
-
 def source(k: int) -> int:
     """The number of the array that input `k` is fetched from."""
     return -10 - 2 * k
@@ -326,8 +312,9 @@ def collected(k: int) -> int:
 
 
 def _kernels(call: Call) -> list[Kernel]:
+    own = [call.kernel] if isinstance(call.kernel, Kernel) else []
     inner = [w for w in call.words if isinstance(w, Kernel)]
-    return [call.kernel, *inner, *(e.kernel for e in _epilogues(call))]
+    return [*own, *inner, *(e.kernel for e in _epilogues(call))]
 
 
 def _epilogues(call: Call) -> list[Epilogue]:

@@ -307,7 +307,6 @@ def shared_out(
     groups = [[d] for d in range(len(space))]
     if merge:
         groups = _merged(code, space, reduced)
-    folding = any(i.kind in ("fold", "scan") for i in code.instrs)
     in_step = any(
         i.kind == "scan" or (i.kind == "fold" and i.detail == "argmax")
         for i in code.instrs
@@ -370,10 +369,6 @@ def shared_out(
         symbols=len(code.symbols),
         code=instrs,
     )
-    stored = {i.detail for i in instrs if i.kind == "store"}
-    stored |= {i.detail[0] for i in instrs if i.kind == "add"}
-    read = {i.detail for i in instrs if i.kind == "load"}
-    read |= {i.detail[0] for i in instrs if i.kind in ("pick", "add")}
     return LoopStep(
         loops=described,
         rows=tuple(sizes[g[0]] for g in kept),
@@ -381,16 +376,9 @@ def shared_out(
         lane=sizes[lane[0]] if lane is not None else 1,
         symbols=tuple(code.symbols),
         accesses=tuple(accesses),
-        reads=tuple(dict.fromkeys(accesses[k].buffer for k in sorted(read))),
-        writes=tuple(dict.fromkeys(accesses[k].buffer for k in sorted(stored))),
         nodes=nodes,
         commit=commit,
-        in_place=not folding and not serial and not _picks(instrs),
     )
-
-
-def _picks(instrs: tuple[Instr, ...]) -> bool:
-    return any(i.kind == "pick" for i in instrs)
 
 
 def _merged(

@@ -129,6 +129,29 @@ class Loops:
     symbols: int
     code: tuple[Instr, ...]
 
+    @property
+    def read(self) -> tuple[int, ...]:
+        """The operands that are read."""
+        found = {i.detail for i in self.code if i.kind == "load"}
+        found |= {i.detail[0] for i in self.code if i.kind in ("pick", "add")}
+        return tuple(sorted(found))
+
+    @property
+    def written(self) -> tuple[int, ...]:
+        """The operands that are written."""
+        found = {i.detail for i in self.code if i.kind == "store"}
+        found |= {i.detail[0] for i in self.code if i.kind == "add"}
+        return tuple(sorted(found))
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether each point reads all that it needs before it writes, and only there.
+
+        What it writes may then lie where it reads.
+        """
+        elsewhere = {"fold", "scan", "pick", "add"}
+        return not elsewhere & {i.kind for i in self.code}
+
 
 _numbers = count()
 

@@ -15,10 +15,9 @@ from weft.compile.native.form import (
     Buffer,
     Extent,
     Form,
-    HostStep,
     Matrix,
+    OpStep,
     ProductStep,
-    RandomStep,
     Step,
     through,
 )
@@ -236,12 +235,11 @@ class _Lowering:
                         epilogue=None,
                     )
                 ]
-            case "random_uniform":
-                if all(_per_sample(x, node) for x in node.inputs):
-                    inputs = tuple(self._of(base_of(x)) for x in node.inputs)
-                    return [RandomStep(node, inputs, self._of(node))]
         inputs = tuple(self._of(base_of(x)) for x in node.inputs)
-        return [HostStep(node, inputs, self._of(node))]
+        native = node.op.name == "random_uniform" and all(
+            _per_sample(x, node) for x in node.inputs
+        )
+        return [OpStep(node, inputs, self._of(node), native)]
 
     def _embed(self, node: Node) -> list[Step]:
         target = self._of(node)

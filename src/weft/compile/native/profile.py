@@ -18,7 +18,7 @@ import numpy as np
 from weft.compile.native.call import Call
 from weft.compile.native.control import Cell
 from weft.compile.native.executor import clock
-from weft.compile.native.form import HostStep, LoopStep, ProductStep, RandomStep, Step
+from weft.compile.native.form import LoopStep, OpStep, ProductStep, Step
 from weft.compile.native.frame import ORDER, Frame, address_of, collected, source
 from weft.compile.native.library import Library
 from weft.compile.native.machine import Machine, machine
@@ -35,8 +35,6 @@ _CALL, _STEPS = 50_000_000, 8192
 _ROUNDS, _ENOUGH = 24, 1.0
 # Rows to gather from: as many as the steps of a call take, but no more bytes.
 _SOURCE = 1 << 26
-
-_KINDS = {ProductStep: PRODUCT, LoopStep: LOOP, RandomStep: RANDOM, HostStep: NUMPY}
 
 
 def measured(
@@ -87,7 +85,7 @@ def _rows(frame: Frame, spent: Array, limits: Machine, threads: int) -> list[Row
     """Return a row per step of the form; what it is called by, it sums up."""
     found: dict[Any, Row] = {}
     for call, step, seconds in zip(frame.calls, frame.steps, spent, strict=True):
-        key: Any = call.kernel.name if step is None else id(step)
+        key: Any = call.name if step is None else id(step)
         row = found.get(key) or Row(*_title(call, step, frame), 0.0, 0, 0, 0.0)
         found[key] = replace(
             row,
@@ -110,8 +108,8 @@ def _rows(frame: Frame, spent: Array, limits: Machine, threads: int) -> list[Row
 
 def _title(call: Call, step: Step | None, frame: Frame) -> tuple[str, str]:
     if step is not None:
-        return headline(step), _KINDS[type(step)]
-    if call.kernel.name == "weft_gather":
+        return headline(step), _kind(step)
+    if call.name == "weft_gather":
         return "gather the rows of a batch", ROWS
     return "take and hand out what is given per step", ROWS
 
@@ -259,3 +257,13 @@ def _made_up(rng: np.random.Generator, shape: tuple[int, ...], dtype: DType) -> 
     if dtype.kind != "f":
         return np.zeros(shape, dtype)
     return rng.standard_normal(shape, np.float32).astype(dtype, copy=False)
+
+
+def _kind(step: Step) -> str:
+    match step:
+        case ProductStep():
+            return PRODUCT
+        case LoopStep():
+            return LOOP
+        case OpStep():
+            return RANDOM if step.native else NUMPY

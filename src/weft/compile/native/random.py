@@ -11,6 +11,8 @@ from weft.compile.native.library import Kernel
 from weft.compile.native.target import Target
 from weft.ops.random import MULTIPLIERS, ROUNDS, WEYL
 
+# About how many operations a number takes.
+OPERATIONS = 16
 # Per sample: four words, which become four float32 or two float64.
 _WORDS = 4
 

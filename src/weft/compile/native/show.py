@@ -8,12 +8,12 @@ from weft.compile.native.form import (
     Buffer,
     Extent,
     Form,
-    HostStep,
     LoopStep,
+    OpStep,
     ProductStep,
-    RandomStep,
     Step,
 )
+from weft.compile.native.random import OPERATIONS
 from weft.graph.node import Node
 from weft.graph.text import text
 
@@ -63,10 +63,9 @@ def headline(step: Step) -> str:
             over = (*step.reduced, *((step.lane,) if step.loops.lane_reduced else ()))
             across = f" over {_shape(over)}" if over else ""
             return f"loop {_shape(space)}{across}: {_ops(step.nodes)}"
-        case RandomStep():
-            return f"random {_shape(step.node.shape)}"
-        case HostStep():
-            return f"NumPy: {step.node.op.name} {_shape(step.node.shape)}"
+        case OpStep():
+            by = "" if step.native else "NumPy: "
+            return f"{by}{step.node.op.name} {_shape(step.node.shape)}"
 
 
 def flops(step: Step) -> Extent:
@@ -81,10 +80,9 @@ def flops(step: Step) -> Extent:
             if step.loops.lane_reduced:
                 return times(*step.rows, plus(once, times(step.lane, inside)))
             return times(*step.rows, step.lane, plus(once, inside))
-        case RandomStep():
-            return times(16, *step.node.shape)
-        case HostStep():
-            return times(*step.node.shape)
+        case OpStep():
+            each = OPERATIONS if step.native else 1
+            return times(each, *step.node.shape)
 
 
 def moved_bytes(step: Step) -> Extent:
