@@ -12,10 +12,11 @@ import numpy as np
 from weft.compile.native.call import Address, Call, Epilogue, Grid, Word
 from weft.compile.native.extent import value
 from weft.compile.native.form import Access, LoopStep, Matrix, OpStep, ProductStep
-from weft.compile.native.loops import Instr, Loops, kernel
+from weft.compile.native.loops import Instr, Loops
 from weft.compile.native.products import Product, product_calls, scratch_bytes
 from weft.compile.native.random import OPERATIONS, uniform
 from weft.compile.native.target import Target
+from weft.compile.native.write import kernel
 from weft.ops.random import stream_key
 
 Bindings = Mapping[str, int]
@@ -92,7 +93,7 @@ def _is_inner(instr: Instr, loops: Loops) -> bool:
 
 
 def loop_words(step: LoopStep, bindings: Bindings, error: Address) -> tuple[Word, ...]:
-    """Return the arguments of fused loops, in the order that `loops.kernel` states."""
+    """Return the arguments of fused loops, in the order that `write.kernel` states."""
     words: list[Word] = [value(s, bindings) for s in (*step.rows, *step.reduced)]
     words.append(value(step.lane, bindings))
     words.extend(value(s, bindings) for s in step.symbols)

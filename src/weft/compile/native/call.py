@@ -13,7 +13,26 @@ threads, taking tiles as they come, give the same bits.
 from dataclasses import dataclass
 from typing import final
 
+from weft.compile.native.ir import Function
 from weft.compile.native.library import Kernel
+from weft.compile.native.target import Target
+
+
+def begin(name: str, target: Target) -> Function:
+    """Begin to write a kernel: a function of the signature that all have.
+
+    Parameters
+    ----------
+    name : str
+    target : Target
+
+    Returns
+    -------
+    Function
+        Its parameters are the arguments' address and r0, r1, c0, c1.
+    """
+    bounds = [("i64", bound) for bound in ("r0", "r1", "c0", "c1")]
+    return Function(name, [("ptr noalias readonly", "words"), *bounds], target)
 
 
 @final

@@ -11,6 +11,7 @@ taken by a compare-and-swap of the whole word, so that nobody can take a tile of
 entry that is over.
 """
 
+from weft.compile.native.call import begin
 from weft.compile.native.control import Cell
 from weft.compile.native.ir import Function, Value, literal
 from weft.compile.native.library import Kernel
@@ -72,27 +73,7 @@ def leader(target: Target) -> Kernel:
                 _return_if_wanted(f, control, step.index)
             entry = f.at(table, f.mul(at.index, len(ENTRY)), "i64")
             began = _clock(f, timed)
-            tiles = _field(f, entry, "tiles")
-            single = f.compare("sle", tiles, 1)
-            one, many, after = f.label(), f.label(), f.label()
-            f.branch_if(single, one, many)
-            f.start_block(one)
-            _call(f, entry, None)
-            f.branch(after)
-            f.start_block(many)
-            serial, shared = f.label(), f.label()
-            by_itself = f.binary("or", alone, _is_alone(f, control))
-            f.branch_if(by_itself, serial, shared)
-            f.start_block(serial)
-            with f.loop(0, tiles) as tile:
-                with f.when(early):
-                    _return_if_wanted(f, control, step.index)
-                _call(f, entry, tile.index)
-            f.branch(after)
-            f.start_block(shared)
-            _share(f, control, entry, tiles, early, step.index)
-            f.branch(after)
-            f.start_block(after)
+            _take_entry(f, control, entry, alone, early, step.index)
             with f.when(timed):
                 place = f.at(ticks, at.index, "i64")
                 spent = f.sub(_clock(f, None), began)
@@ -104,6 +85,32 @@ def leader(target: Target) -> Kernel:
             _return_if_wanted(f, control, step.index)
         _put(f, control, Cell.PROGRESS, f.add(step.index, 1))
     return Kernel(f.name, f.finish(steps), frozenset(f.declarations))
+
+
+def _take_entry(
+    f: Function, control: Value, entry: Value, alone: Value, early: Value, step: Value
+) -> None:
+    """Do an entry: in one call, tile by tile, or with whoever helps."""
+    tiles = _field(f, entry, "tiles")
+    one, many, after = f.label(), f.label(), f.label()
+    f.branch_if(f.compare("sle", tiles, 1), one, many)
+    f.start_block(one)
+    _call(f, entry, None)
+    f.branch(after)
+    f.start_block(many)
+    serial, shared = f.label(), f.label()
+    by_itself = f.binary("or", alone, _is_alone(f, control))
+    f.branch_if(by_itself, serial, shared)
+    f.start_block(serial)
+    with f.loop(0, tiles) as tile:
+        with f.when(early):
+            _return_if_wanted(f, control, step)
+        _call(f, entry, tile.index)
+    f.branch(after)
+    f.start_block(shared)
+    _share(f, control, entry, tiles, early, step)
+    f.branch(after)
+    f.start_block(after)
 
 
 def worker(target: Target) -> Kernel:
@@ -150,7 +157,7 @@ def gather(target: Target) -> Kernel:
     Words: source, destination, bytes per row, address of the order, of the control,
     rows per step. The order goes on for a step behind its end.
     """
-    f = _kernel("weft_gather", target)
+    f = begin("weft_gather", target)
     words, r0, r1, _, _ = f.params
     source, to = (f.load(f.at(words, i, "i64"), "ptr") for i in (0, 1))
     size = f.load(f.at(words, 2, "i64"), "i64")
@@ -194,7 +201,7 @@ def advance(target: Target) -> Kernel:
     Words: source, bytes by which it moves per step, destination, the same, bytes to
     copy, address of the control.
     """
-    f = _kernel("weft_advance", target)
+    f = begin("weft_advance", target)
     words = f.params[0]
     source, to, control = (f.load(f.at(words, i, "i64"), "ptr") for i in (0, 2, 5))
     by, along, size = (f.load(f.at(words, i, "i64"), "i64") for i in (1, 3, 4))
@@ -203,11 +210,6 @@ def advance(target: Target) -> Kernel:
         f, f.at(to, f.mul(step, along), "i8"), f.at(source, f.mul(step, by), "i8"), size
     )
     return Kernel(f.name, f.finish(), frozenset(f.declarations))
-
-
-def _kernel(name: str, target: Target) -> Function:
-    numbers = [("i64", n) for n in ("r0", "r1", "c0", "c1")]
-    return Function(name, [("ptr", "words"), *numbers], target)
 
 
 def _copy(f: Function, to: Value, source: Value, size: Value) -> None:

@@ -307,78 +307,107 @@ def shared_out(
     groups = [[d] for d in range(len(space))]
     if merge:
         groups = _merged(code, space, reduced)
-    in_step = any(
-        i.kind == "scan" or (i.kind == "fold" and i.detail == "argmax")
-        for i in code.instrs
-    )
-    kept = [g for g in groups if g[0] not in reduced]
-    loops = [g for g in groups if g[0] in reduced]
     sizes = {g[0]: times(*(space[d] for d in g)) for g in groups}
-    lane: list[int] | None = None
-    lane_reduced = False
-    if loops and loops[-1] is groups[-1]:
-        size = sizes[loops[-1][0]]
-        narrow = isinstance(size, int) and size <= _NARROW
-        if kept and (narrow or in_step):
-            lane = kept.pop()
-        elif not in_step:
-            lane, lane_reduced = loops.pop(), True
-    elif kept:
-        lane = kept.pop()
-    where: dict[int, tuple[str, int]] = {}
-    where |= {g[0]: ("row", i) for i, g in enumerate(kept)}
-    where |= {g[0]: ("reduced", i) for i, g in enumerate(loops)}
-    if lane is not None:
-        where[lane[0]] = ("lane", 0)
+    roles = _roles(code, groups, reduced, sizes)
+    where = {g[0]: ("row", i) for i, g in enumerate(roles.kept)}
+    where |= {g[0]: ("reduced", i) for i, g in enumerate(roles.loops)}
+    where |= {g[0]: ("lane", 0) for g in roles.lane}
     instrs = tuple(
         i._replace(detail=where[i.detail]) if i.kind == "index" else i
         for i in code.instrs
     )
-    operands, accesses = [], []
-    for access in code.accesses:
-        by_row = tuple(access.strides[g[-1]] for g in kept)
-        by_loop = tuple(access.strides[g[-1]] for g in loops)
-        by_lane: Extent = access.strides[lane[-1]] if lane is not None else 0
-        apart = 0 if by_lane == 0 else 1 if by_lane == 1 else 2
-        operands.append(
-            Operand(
-                access.buffer.dtype.name,
-                tuple(s != 0 for s in by_row),
-                tuple(s != 0 for s in by_loop),
-                apart,
-            )
-        )
-        strides = (*by_row, *by_loop, by_lane)
-        accesses.append(Access(access.buffer, access.offset, strides))
-    reduced_sizes = tuple(sizes[g[0]] for g in loops)
-    innermost: Extent = reduced_sizes[-1] if reduced_sizes else 1
-    if lane_reduced:
-        assert lane is not None
-        innermost = sizes[lane[0]]
-    # Along the lanes there are as many sums as there are lanes.
-    longest = 16 * _LONG if lane_reduced else _LONG
+    met = [_met(access, roles) for access in code.accesses]
+    reduced_sizes = tuple(sizes[g[0]] for g in roles.loops)
+    lane = times(*(sizes[g[0]] for g in roles.lane))
     described = Loops(
-        rows=len(kept),
-        reduced=len(loops),
-        lane_reduced=lane_reduced,
-        serial=serial or lane is None,
-        by_columns=not merge and not loops,
-        stoppable=not commit and len(loops) + lane_reduced > 1,
-        long=not (isinstance(innermost, int) and innermost <= longest),
-        operands=tuple(operands),
+        rows=len(roles.kept),
+        reduced=len(roles.loops),
+        lane_reduced=roles.lane_reduced,
+        serial=serial or not roles.lane,
+        by_columns=not merge and not roles.loops,
+        stoppable=not commit and len(roles.loops) + roles.lane_reduced > 1,
+        long=_is_long(lane if roles.lane_reduced else (*reduced_sizes, 1)[-1], roles),
+        operands=tuple(operand for operand, _ in met),
         symbols=len(code.symbols),
         code=instrs,
     )
     return LoopStep(
         loops=described,
-        rows=tuple(sizes[g[0]] for g in kept),
+        rows=tuple(sizes[g[0]] for g in roles.kept),
         reduced=reduced_sizes,
-        lane=sizes[lane[0]] if lane is not None else 1,
+        lane=lane,
         symbols=tuple(code.symbols),
-        accesses=tuple(accesses),
+        accesses=tuple(access for _, access in met),
         nodes=nodes,
         commit=commit,
     )
+
+
+@final
+@dataclass(frozen=True)
+class _Roles:
+    """What each group of dimensions is for.
+
+    Parameters
+    ----------
+    kept, loops : list of list of int
+        Rows of the grid; reduced dimensions that are looped over.
+    lane : list of list of int
+        The one that runs along the lanes, if there is one.
+    lane_reduced : bool
+        Whether that is a reduced one.
+    """
+
+    kept: list[list[int]]
+    loops: list[list[int]]
+    lane: list[list[int]]
+    lane_reduced: bool
+
+
+def _roles(
+    code: _Code,
+    groups: list[list[int]],
+    reduced: frozenset[int],
+    sizes: dict[int, Extent],
+) -> _Roles:
+    """Choose what runs along the lanes: the last dimension, where that is long."""
+    kept = [g for g in groups if g[0] not in reduced]
+    loops = [g for g in groups if g[0] in reduced]
+    in_step = any(
+        i.kind == "scan" or (i.kind == "fold" and i.detail == "argmax")
+        for i in code.instrs
+    )
+    if not loops or loops[-1] is not groups[-1]:
+        return _Roles(kept[:-1], loops, kept[-1:], False)
+    size = sizes[loops[-1][0]]
+    narrow = isinstance(size, int) and size <= _NARROW
+    if kept and (narrow or in_step):
+        return _Roles(kept[:-1], loops, kept[-1:], False)
+    if in_step:
+        return _Roles(kept, loops, [], False)
+    return _Roles(kept, loops[:-1], loops[-1:], True)
+
+
+def _met(access: Access, roles: _Roles) -> tuple[Operand, Access]:
+    """Return how the loops meet a part of a buffer."""
+    by_row = tuple(access.strides[g[-1]] for g in roles.kept)
+    by_loop = tuple(access.strides[g[-1]] for g in roles.loops)
+    by_lane: Extent = access.strides[roles.lane[0][-1]] if roles.lane else 0
+    operand = Operand(
+        access.buffer.dtype.name,
+        tuple(s != 0 for s in by_row),
+        tuple(s != 0 for s in by_loop),
+        0 if by_lane == 0 else 1 if by_lane == 1 else 2,
+    )
+    strides = (*by_row, *by_loop, by_lane)
+    return operand, Access(access.buffer, access.offset, strides)
+
+
+def _is_long(innermost: Extent, roles: _Roles) -> bool:
+    """Tell whether a sum over the innermost reduced loop is to be taken in blocks."""
+    # Along the lanes there are as many sums as there are lanes.
+    longest = 16 * _LONG if roles.lane_reduced else _LONG
+    return not (isinstance(innermost, int) and innermost <= longest)
 
 
 def _merged(

@@ -6,6 +6,7 @@ which are woven together, so that the numbers lie in the order of the reference.
 
 from functools import cache
 
+from weft.compile.native.call import begin
 from weft.compile.native.ir import Function, Value, literal, vector
 from weft.compile.native.library import Kernel
 from weft.compile.native.target import Target
@@ -31,8 +32,7 @@ def uniform(dtype: str, target: Target) -> Kernel:
     target : Target
     """
     name = f"uniform_{dtype}_{target.name}"
-    numbers = [("i64", n) for n in ("r0", "r1", "c0", "c1")]
-    f = Function(name, [("ptr", "words"), *numbers], target)
+    f = begin(name, target)
     words, r0, r1, _, _ = f.params
 
     def word(i: int, type: str = "i64") -> Value:

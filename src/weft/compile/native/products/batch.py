@@ -8,8 +8,8 @@ axis fastest.
 from collections.abc import Sequence
 from functools import cache
 
-from weft.compile.native.call import Word
-from weft.compile.native.ir import Function, literal
+from weft.compile.native.call import Word, begin
+from weft.compile.native.ir import literal
 from weft.compile.native.library import Kernel
 from weft.compile.native.target import Target
 
@@ -51,8 +51,7 @@ def batch_words(
 @cache
 def batched(target: Target) -> Kernel:
     """Return the kernel that calls another for indices r0 ... r1 of a batch."""
-    params = [("ptr noalias", "words")] + [("i64", n) for n in ("r0", "r1", "c0", "c1")]
-    f = Function("batched", params, target)
+    f = begin("batched", target)
     words, r0, r1, _, _ = f.params
     code, rows, columns, axes, count = (
         f.load(f.at(words, i, "i64"), "i64" if i else "ptr") for i in range(_HEAD)

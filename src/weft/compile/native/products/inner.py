@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import final
 
+from weft.compile.native.call import begin
 from weft.compile.native.ir import Function, Value, literal, memory_type, vector
 from weft.compile.native.library import Kernel
 from weft.compile.native.products.lanes import inside, totals
@@ -89,8 +90,7 @@ def inner(form: InnerForm, target: Target) -> Kernel:
     -------
     Kernel
     """
-    params = [("ptr noalias", "words")] + [("i64", n) for n in ("r0", "r1", "c0", "c1")]
-    f = Function(form.name, params, target)
+    f = begin(form.name, target)
     words, r0, r1, *_ = f.params
     kinds = ["ptr"] * 3 + ["i64"] * 7 + ["ptr"] * 3
     a, b, c, k, a_row, _, b_step, b_column, c_row, _, _, *after = (

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import final
 
+from weft.compile.native.call import begin
 from weft.compile.native.ir import Function, Value, literal, memory_type, vector
 from weft.compile.native.library import Kernel
 from weft.compile.native.products.lanes import inside
@@ -119,8 +120,7 @@ def multiply(form: Form, target: Target) -> Kernel:
     epilogue's code and words, or two zeros. Without packing, B's columns are
     neighbours; not turned over, C's are.
     """
-    params = [("ptr noalias", "words")] + [("i64", n) for n in ("r0", "r1", "c0", "c1")]
-    f = Function(form.name, params, target)
+    f = begin(form.name, target)
     words, *sides = f.params
     r0, r1, c0, c1 = [*sides[2:], *sides[:2]] if form.turned else sides
     kinds = ["ptr"] * 3 + ["i64"] * 7 + ["ptr"] * 3

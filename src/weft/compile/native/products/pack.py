@@ -14,6 +14,7 @@ element (p, j) of the block is ``source[p row + j column]`` and goes to
 from collections.abc import Sequence
 from functools import cache
 
+from weft.compile.native.call import begin
 from weft.compile.native.ir import Function, Value, literal, memory_type, vector
 from weft.compile.native.library import Kernel
 from weft.compile.native.products.lanes import bytes_of, inside, transposed
@@ -149,8 +150,7 @@ def transpose(dtype: str, target: Target) -> Kernel:
     Kernel
     """
     name, element = f"transpose.{dtype}", memory_type(dtype)
-    params = [("ptr noalias", "words")] + [("i64", n) for n in ("r0", "r1", "c0", "c1")]
-    f = Function(name, params, target)
+    f = begin(name, target)
     words, r0, r1, c0, c1 = f.params
     code, source, to, apart, width = (
         f.load(f.at(words, i, "i64"), kind)
