@@ -14,10 +14,10 @@ from typing import Any, final
 
 import numpy as np
 
-from benchmarks import problem
 from benchmarks.contestants import THREADS, environment, library
 from benchmarks.processes import call_alone
 from benchmarks.workloads import BenchmarkError, named
+from weft.apps.bench import problem
 
 # Steps in all: short enough to repeat, long enough that speed tells.
 _LONG = {"tiny": 25_000, "small": 25_000, "table": 2_000, "mnist": 2_000}

@@ -14,11 +14,11 @@ from typing import Any, final
 
 import psutil
 
-from benchmarks import problem
 from benchmarks.contestants import THREADS, Contestant, contestants
 from benchmarks.contestants.kinds import Setting
 from benchmarks.processes import call_alone
 from benchmarks.workloads import BenchmarkError, Workload, named
+from weft.apps.bench import problem
 
 
 @final

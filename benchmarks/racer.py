@@ -8,9 +8,9 @@ import time
 from dataclasses import dataclass
 from typing import final
 
-from benchmarks import problem
 from benchmarks.contestants.kinds import Epoch, Setting
 from benchmarks.workloads import Workload
+from weft.apps.bench import problem
 
 
 @final

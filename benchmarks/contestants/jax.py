@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.contestants.kinds import Epoch, Setting
-from benchmarks.problem import BETA_1, BETA_2, EPSILON, Problem
 from benchmarks.workloads import Workload
+from weft.apps.bench.problem import BETA_1, BETA_2, EPSILON, Problem
 
 
 def train(problem: Problem, setting: Setting) -> Epoch:

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.neural_network import MLPClassifier
 
 from benchmarks.contestants.kinds import Epoch, Setting
-from benchmarks.problem import BETA_1, BETA_2, EPSILON, Array, Problem
+from weft.apps.bench.problem import BETA_1, BETA_2, EPSILON, Array, Problem
 
 
 def train(problem: Problem, setting: Setting) -> Epoch:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from benchmarks.contestants.kinds import Epoch, Setting
-from benchmarks.problem import BETA_1, BETA_2, EPSILON, Layers, Problem
+from weft.apps.bench.problem import BETA_1, BETA_2, EPSILON, Layers, Problem
 
 
 class _Skip(nn.Module):

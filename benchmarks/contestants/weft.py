@@ -7,10 +7,10 @@ import numpy as np
 
 import weft
 from benchmarks.contestants.kinds import Epoch, Setting
-from benchmarks.problem import BETA_1, BETA_2, EPSILON, Layers, Problem
 from benchmarks.workloads import Workload
 from weft import nn
 from weft import train as training
+from weft.apps.bench.problem import BETA_1, BETA_2, EPSILON, Layers, Problem
 from weft.train.descent import build_step
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from benchmarks import growth, problem, steps
+from benchmarks import growth, steps
 from benchmarks.fits import Fit, ratios
 from benchmarks.machine import Machine
 from benchmarks.steps import Result, Timing, judged
@@ -20,6 +20,8 @@ from benchmarks.workloads import (
     named,
     working_set,
 )
+
+from weft.apps.bench import problem
 
 (TINY,) = named(["tiny"])
 (DEEP,) = named(["deep"])

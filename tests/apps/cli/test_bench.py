@@ -1,26 +1,31 @@
 """``weft bench``: the same work for all, counted rightly, told and written."""
 
-import importlib.util
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
 from weft.apps import bench
 from weft.apps.bench import Result, Timing, Workload, libraries, race, workloads
+from weft.apps.bench import problem as problems
 from weft.apps.cli.bench import _race_facts, _race_table
 from weft.compile.native import machine as limits
 from weft.compile.native import profile as timing
 from weft.compile.native.machine import Machine
 
 SMALL = (
-    Workload("tiny", 2, (8, 8), 2, 8, steps=4, one_core=True),
-    Workload("deep", 6, (5,) * 4, 1, 16, steps=3, deep=True, learning_rate=1e-4),
-    Workload("predict-1", 4, (6,), 2, 1, steps=5, task="predict", one_core=True),
+    Workload("tiny", 2, (8, 8), 2, 8, steps=4, cores="one"),
+    Workload(
+        *("deep", 6, (5,) * 4, 1, 16),
+        steps=3,
+        unit="tanh",
+        cost="squared_error",
+        skips=True,
+        learning_rate=1e-4,
+    ),
+    Workload("predict-1", 4, (6,), 2, 1, steps=5, task="predict", cores="one"),
 )
 MACHINE = Machine(
     2,
@@ -43,9 +48,9 @@ def _brief(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("workload", SMALL, ids=lambda w: w.name)
 @pytest.mark.filterwarnings("default")
 def test_all_do_the_same_work(workload: Workload) -> None:
-    problem = workloads.draw(workload)
+    problem = problems.make(workload)
     costs = {
-        name: [turn(problem.order(i)) for i in range(2)]
+        name: [turn(problems.order(workload, i)) for i in range(2)]
         for name, library in libraries.installed().items()
         if libraries.can(name, workload)
         for turn in [library(problem, 1)]
@@ -56,13 +61,13 @@ def test_all_do_the_same_work(workload: Workload) -> None:
 
 def test_what_weft_computes_is_the_cost_of_the_first_parameters() -> None:
     workload = Workload("one step", 3, (4,), 2, 16, steps=1)
-    problem = workloads.draw(workload)
+    problem = problems.make(workload)
     h = problem.X
     (W, b), (V, c) = problem.layers
     raw = np.maximum(h @ W + b, 0) @ V + c
     log_p = raw - np.log(np.exp(raw).sum(axis=1, keepdims=True))
     expected = -log_p[np.arange(16), problem.y].mean()
-    found = libraries.weft(problem, 1)(problem.order(0))
+    found = libraries.weft(problem, 1)(problems.order(workload, 0))
     assert found == pytest.approx(expected, rel=1e-5)
 
 
@@ -72,37 +77,7 @@ def test_the_limit_is_counted_by_formula() -> None:
     parameters = 10 * 20 + 20 + 20 * 5 + 5
     moved = 4 * (6 * parameters + 4 * 10 + 2 * 4 * 20)
     expected = max(workloads.flops(workload) / 2e11, moved / 2e11)
-    assert workloads.limit(workload, MACHINE) == pytest.approx(expected)
-
-
-@pytest.mark.skipif(
-    not (Path(__file__).parents[3] / "benchmarks").exists(), reason="not in a checkout"
-)
-def test_workloads_are_those_of_the_benchmarks() -> None:
-    benchmarks = _module(Path(__file__).parents[3] / "benchmarks" / "workloads.py")
-    known = {w.name: w for w in benchmarks.WORKLOADS}
-    original = _module(Path(workloads.__file__))
-    for ours in original.WORKLOADS:
-        one = known[ours.name]
-        for field in ("inputs", "hidden", "outputs", "batch", "task", "blocks"):
-            assert getattr(ours, field) == getattr(one, field), (ours.name, field)
-        assert ours.learning_rate == one.learning_rate
-        assert ours.one_core == (one.cores == "one")
-        assert ours.deep == (one.cost == "squared_error")
-        threads = 1 if ours.one_core else 2
-        peak = MACHINE.peak("float32", threads)
-        bandwidth = MACHINE.bandwidth(benchmarks.working_set(one), threads)
-        limit = benchmarks.limit(one, peak, bandwidth)
-        assert original.limit(ours, MACHINE) == pytest.approx(limit)
-
-
-def _module(path: Path) -> ModuleType:
-    name = f"bench_test_{path.parent.name}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+    assert workloads.least(workload, MACHINE) == pytest.approx(expected)
 
 
 def test_who_computes_something_else_is_in_no_ratio() -> None:

@@ -8,7 +8,7 @@ counts, and whoever computes other costs than weft is in no ratio.
 
 from weft.apps.bench.picture import draw_profile, draw_results
 from weft.apps.bench.race import Result, Timing, measure, profile
-from weft.apps.bench.workloads import WORKLOADS, Workload, limit, named
+from weft.apps.bench.workloads import WORKLOADS, Workload, least, named
 
 __all__ = [
     "WORKLOADS",
@@ -17,7 +17,7 @@ __all__ = [
     "Workload",
     "draw_profile",
     "draw_results",
-    "limit",
+    "least",
     "measure",
     "named",
     "profile",

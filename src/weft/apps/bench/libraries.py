@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from weft.apps.bench.workloads import BETA_1, BETA_2, EPSILON, Array, Problem, Workload
+from weft.apps.bench.problem import BETA_1, BETA_2, EPSILON, Array, Problem
+from weft.apps.bench.workloads import Workload
 from weft.compile import Program
 from weft.compile import compile as compile_graph
 from weft.graph import flatten, input, parameter, tree_map
@@ -35,7 +36,7 @@ def installed() -> dict[str, Callable[[Problem, int], Turn]]:
 
 def can(name: str, workload: Workload) -> bool:
     """Tell whether a library has what a workload needs."""
-    return name != "scikit-learn" or not workload.deep
+    return name != "scikit-learn" or not workload.skips
 
 
 def _one_by_one(problem: Problem, predict: Callable[[Array], Any]) -> Turn:
@@ -59,12 +60,12 @@ def program_of(problem: Problem, threads: int) -> tuple[Program, list[Any]]:
     from weft.train.descent import build_step
 
     workload = problem.workload
-    unit = "tanh" if workload.deep else "relu"
     parts: list[nn.Layer] = []
     for block in workload.blocks:
-        inside = [nn.Dense(workload.hidden[i], unit) for i in block]
+        inside = [nn.Dense(workload.hidden[i], workload.unit) for i in block]
         parts += inside if len(block) == 1 else [nn.Skip(inside)]
-    output = nn.Gaussian() if workload.deep else nn.Categorical(workload.outputs)
+    squared = workload.cost == "squared_error"
+    output = nn.Gaussian() if squared else nn.Categorical(workload.outputs)
     network = nn.Network(parts, output)
     symbols = network.symbols(workload.inputs)
     leaves, _ = flatten(symbols)
@@ -104,7 +105,8 @@ def weft(problem: Problem, threads: int) -> Turn:
     if workload.task == "predict":
         return _one_by_one(problem, program)
     # The Gaussian's constant, which the other libraries' costs leave out.
-    constant = 0.5 * math.log(2 * math.pi) if workload.deep else 0.0
+    squared = workload.cost == "squared_error"
+    constant = 0.5 * math.log(2 * math.pi) if squared else 0.0
 
     def turn(order: Array) -> float:
         costs = program.run([problem.X, problem.y, *numbers], order, workload.batch)
@@ -131,7 +133,7 @@ def pytorch(problem: Problem, threads: int) -> Turn:
 
     torch.set_num_threads(threads)
     workload = problem.workload
-    unit = nn.Tanh if workload.deep else nn.ReLU
+    unit = {"relu": nn.ReLU, "tanh": nn.Tanh}[workload.unit]
     linear = [nn.Linear(m, n) for m, n in workload.shapes]
     parts: list[Any] = []
     for block in workload.blocks:
@@ -159,7 +161,7 @@ def pytorch(problem: Problem, threads: int) -> Turn:
     X, y = torch.from_numpy(problem.X), torch.from_numpy(problem.y)
 
     def cost(raw: Any, y: Any) -> Any:
-        if workload.deep:
+        if workload.cost == "squared_error":
             return 0.5 * nn.functional.mse_loss(raw[:, 0], y)
         return nn.functional.cross_entropy(raw, y)
 
@@ -185,7 +187,7 @@ def jax(problem: Problem, threads: int) -> Turn:
     import jax.numpy as jnp
 
     workload = problem.workload
-    unit = jnp.tanh if workload.deep else jax.nn.relu
+    unit = {"relu": jax.nn.relu, "tanh": jnp.tanh}[workload.unit]
     params = jax.tree.map(jnp.asarray, problem.layers)
 
     def raw(params: Any, x: Any) -> Any:
@@ -203,7 +205,7 @@ def jax(problem: Problem, threads: int) -> Turn:
         return _one_by_one(problem, lambda row: np.asarray(answer(params, row)))
 
     def cost(params: Any, x: Any, y: Any) -> Any:
-        if workload.deep:
+        if workload.cost == "squared_error":
             return 0.5 * jnp.square(y - raw(params, x)[:, 0]).mean()
         log_p = jax.nn.log_softmax(raw(params, x), axis=1)
         return -(log_p * jax.nn.one_hot(y, workload.outputs)).sum(axis=1).mean()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from weft.apps.bench.libraries import can, installed, program_of
-from weft.apps.bench.workloads import Workload, draw
+from weft.apps.bench.problem import make, order
+from weft.apps.bench.workloads import Workload
 from weft.compile.native.threads import cores
 from weft.compile.profile import Profile
 
@@ -111,8 +112,8 @@ def measure(
     -------
     Result
     """
-    problem = draw(workload)
-    threads = 1 if workload.one_core else cores()
+    problem = make(workload)
+    threads = 1 if workload.cores == "one" else cores()
     turns, firsts, costs = {}, {}, {}
     for name, library in installed().items():
         if not can(name, workload):
@@ -120,16 +121,16 @@ def measure(
         say(name)
         start = time.perf_counter()
         turns[name] = library(problem, threads)
-        costs[name] = turns[name](problem.order(0))
+        costs[name] = turns[name](order(workload, 0))
         firsts[name] = time.perf_counter() - start
     seconds: dict[str, list[float]] = {name: [] for name in turns}
     for number in range(1, _TURNS + 1):
-        order = problem.order(number)
+        rows = order(workload, number)
         for name, turn in turns.items():
             if sum(seconds[name]) * workload.steps > _PATIENCE:
                 continue
             say(f"{name}, turn {number} of {_TURNS}")
-            seconds[name].append(_timed(lambda: turn(order)) / workload.steps)  # noqa: B023
+            seconds[name].append(_timed(lambda: turn(rows)) / workload.steps)  # noqa: B023
     timings = {
         name: Timing(
             statistics.median(seconds[name]),
@@ -143,8 +144,8 @@ def measure(
 
 def profile(workload: Workload) -> Profile:
     """Return the profile of weft's program for a workload."""
-    problem = draw(workload)
-    threads = 1 if workload.one_core else cores()
+    problem = make(workload)
+    threads = 1 if workload.cores == "one" else cores()
     program, numbers = program_of(problem, threads)
     if workload.task == "predict":
         program(problem.X[:1])

@@ -68,7 +68,7 @@ class Bench(Request):
     def _race(
         self, limits: "Machine", terminal: Terminal
     ) -> tuple["Machine", dict[str, Any], Picture]:
-        from weft.apps.bench import WORKLOADS, draw_results, limit, measure
+        from weft.apps.bench import WORKLOADS, draw_results, least, measure
         from weft.compile.native import machine
 
         results = []
@@ -79,7 +79,7 @@ class Bench(Request):
                 moved(name, "", done=1)
             # Once more: the machine may have had other work the first time.
             limits = machine.best(limits, machine.measure())
-        results = [replace(r, limit=limit(r.workload, limits)) for r in results]
+        results = [replace(r, limit=least(r.workload, limits)) for r in results]
         terminal.facts(_machine_facts(limits))
         terminal.line()
         terminal.figures(*_race_table(results))
@@ -164,7 +164,7 @@ def _race_facts(results: Sequence["Result"]) -> list[tuple[str, str]]:
         facts.append(("!", "its costs are not weft's: in no ratio"))
     if missing:
         facts.append(("missing", f"{', '.join(missing)}: not installed"))
-    alone = ", ".join(r.workload.name for r in results if r.workload.one_core)
+    alone = ", ".join(r.workload.name for r in results if r.workload.cores == "one")
     facts.append(("threads", f"one each for {alone}; all cores otherwise"))
     return facts
 

@@ -10,7 +10,7 @@ from typing import Any, final
 
 import numpy as np
 
-from benchmarks.workloads import Workload
+from weft.apps.bench.workloads import Workload
 
 Array = np.ndarray[Any, Any]
 Layers = tuple[tuple[Array, Array], ...]
