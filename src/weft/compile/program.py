@@ -137,6 +137,14 @@ class Program(ABC):
 
     @property
     @abstractmethod
+    def progress(self) -> int:
+        """How many steps the present run has taken, or the latest one.
+
+        For a progress bar: it may be looked at from another thread at any time.
+        """
+
+    @property
+    @abstractmethod
     def state(self) -> Mapping[Node, Array]:
         """The live state: parameter and its present value, of a whole step."""
 

@@ -50,6 +50,12 @@ class ReferenceProgram(Program):
         self._state: Mapping[Node, Array] = MappingProxyType(dict(plan.state))
         self._lock = threading.Lock() if plan.updates else nullcontext()
         self._threads = threads
+        self._taken = 0
+
+    @property
+    def progress(self) -> int:
+        """How many steps the present run has taken."""
+        return self._taken
 
     @property
     def state(self) -> Mapping[Node, Array]:
@@ -76,9 +82,11 @@ class ReferenceProgram(Program):
         check_steps(self._plan, fed, how, len(starts))
         steps: list[list[Any]] = []
         with self._limit(self._threads or 1), self._lock:
+            self._taken = 0
             for number, start in enumerate(starts):
                 values = entries(fed, how, number, rows[start : start + size])
                 steps.append(self._step(values, self._bindings(values)))
+                self._taken = number + 1
         stacked = [
             _stacked(node, [step[i] for step in steps])
             for i, node in enumerate(self._plan.outputs)

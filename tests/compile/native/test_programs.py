@@ -816,3 +816,31 @@ def test_what_ones_own_op_refuses_is_no_step(logged):
         assert held(program) == before
         program(np.exp(X))
     assert said[0] == said[1]
+
+
+def test_progress_is_the_number_of_whole_steps():
+    """An op that looks: it stands within a step, so that one has not been taken."""
+    programs, seen = {}, []
+
+    def look(x):
+        seen.append([program.progress for program in programs.values()][-1])
+        return x
+
+    looking = explicit(
+        "looking",
+        forward=look,
+        rule=lambda x: (x.shape, x.dtype),
+        batch=lambda inputs, batched: inputs[0],
+        cases=lambda rng: [],
+        latex="",
+        differentiable=False,
+    )
+    x = weft.input("x", ("n",), "float64")
+    for engine in ("native", "reference"):
+        program = weft.compile([x], weft.sum(looking(x)), engine=engine)
+        programs[engine] = program
+        assert program.progress == 0
+        for _ in range(2):
+            program.run([np.arange(7.0)], batch_size=2)
+            assert program.progress == 4
+    assert seen == [0, 1, 2, 3] * 4

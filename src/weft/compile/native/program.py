@@ -109,6 +109,11 @@ class NativeProgram(Program):
         return shown(self.form)
 
     @property
+    def progress(self) -> int:
+        """How many steps the present run has taken."""
+        return 0 if self._control is None else int(self._control[Cell.PROGRESS])
+
+    @property
     def state(self) -> Mapping[Node, Array]:
         """The live state; a look at a value is a copy, and waits for a run to end."""
         return self._state
