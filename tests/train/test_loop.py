@@ -504,12 +504,19 @@ def test_ctrl_c_in_the_middle_of_an_epoch_leaves_a_whole_step():
     def press(signum, frame):
         raise KeyboardInterrupt
 
+    class Soon(train.Callback):
+        def on_epoch_end(self, epoch):
+            # Not while the program is still being built. And again after two seconds,
+            # as a person would: Python itself drops an exception that is raised while
+            # it clears up behind a weak reference.
+            if epoch.number == 1:
+                signal.setitimer(signal.ITIMER_REAL, 0.1, 2.0)
+
     before = signal.signal(signal.SIGALRM, press)
     try:
-        # Again after two seconds, as a person would: Python itself drops an exception
-        # that is raised while it clears up behind a weak reference.
-        signal.setitimer(signal.ITIMER_REAL, 0.3, 2.0)
-        fitted = train.fit(NETWORK, X, Y, epochs=10**9, batch_size=1)
+        fitted = train.fit(
+            NETWORK, X, Y, epochs=10**9, batch_size=1, callbacks=[Soon()]
+        )
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
