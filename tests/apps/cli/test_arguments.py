@@ -16,6 +16,9 @@ from weft.apps.cli.fit import Fit
 from weft.apps.cli.predict import Predict
 from weft.apps.cli.request import Reading
 
+# Whatever there is: a new command is tested without being named here.
+COMMANDS = [command.name for command in arguments.app.registered_commands]
+
 
 def test_a_bare_fit_leaves_everything_to_its_defaults() -> None:
     assert parse(["fit", "digits"]) == Fit(
@@ -88,7 +91,7 @@ def test_the_help_says_the_estimators_own_defaults(weft) -> None:
     assert both == made.get_params()
 
 
-@pytest.mark.parametrize("command", ["fit", "predict", "evaluate", "describe"])
+@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("word", ["--help", "-h"])
 def test_the_help_of_each_command_shows_examples(weft, command: str, word: str) -> None:
     outcome = weft(command, word)
@@ -103,14 +106,12 @@ def test_without_a_word_the_help_is_shown(weft) -> None:
     outcome = weft()
     assert outcome == weft("--help")
     assert outcome.code == 0
-    for command in ("fit", "predict", "evaluate", "describe"):
+    for command in COMMANDS:
         assert f"\n  {command} " in outcome.out
 
 
 def test_every_example_in_the_help_is_a_command(weft) -> None:
-    texts = [
-        weft(*c, "--help").out for c in ((), ("fit",), ("predict",), ("evaluate",))
-    ]
+    texts = [weft(*c, "--help").out for c in ((), *((name,) for name in COMMANDS))]
     examples = {
         line.strip().partition("|")[0]
         for text in texts

@@ -88,8 +88,9 @@ class _Command(typer.core.TyperCommand):
                 record = param.get_help_record(ctx)
                 groups.setdefault(title, []).extend([record] if record else [])
         for title, records in groups.items():
-            with formatter.section(title):
-                formatter.write_dl(records, col_max=26)
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records, col_max=26)
 
     def _arguments(self) -> list[typer.core.TyperArgument]:
         return [p for p in self.params if isinstance(p, typer.core.TyperArgument)]
