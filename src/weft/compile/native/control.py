@@ -8,7 +8,7 @@ from typing import final
 class Cell(IntEnum):
     """The words of a control block. What is written often has a cache line of its own.
 
-    ``TICKET``, ``DONE`` (tiles), ``ENTRY`` (address of the open entry), ``STOP`` (asked
+    ``EXPECTED`` (tiles that workers had done when an entry was opened), ``STOP`` (asked
     for), ``ERROR`` (a position was outside), ``PROGRESS`` (steps taken), ``QUIT``
     (workers go home), ``STEP`` and ``ROW`` (of the present step), ``SLEEP`` (address of
     a function that lets a thread sleep for some microseconds). From ``FULL`` on, what a
@@ -19,9 +19,7 @@ class Cell(IntEnum):
     ``ALONE`` is until when, by the clock of ticks, the leader takes no help.
     """
 
-    TICKET = 0
-    DONE = 8
-    ENTRY = 16
+    EXPECTED = 0
     STEP = 17
     ROW = 18
     SLEEP = 19
@@ -43,4 +41,8 @@ class Cell(IntEnum):
     ALONE = 51
 
 
-CELLS = 56
+# How many threads can share a run, where their tickets begin, and the words of each.
+PARTIES = 64
+TICKETS = 56
+PARTY = 16
+CELLS = TICKETS + PARTY * PARTIES

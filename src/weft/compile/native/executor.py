@@ -1,14 +1,10 @@
 """What runs a program: one native function that takes steps, others that help it.
 
 The *leader* goes through the entries of a table, step after step, and never comes back
-to Python in between. An entry with several tiles is offered to *workers*: whoever is
-free takes the next tile from a ticket. The leader takes tiles too and waits only for
-those that were taken, so a worker that the machine has put to sleep holds nothing up.
-Which thread computes a tile does not show in it.
-
-The ticket is one word: a running number, the number of tiles, the next tile. A tile is
-taken by a compare-and-swap of the whole word, so that nobody can take a tile of an
-entry that is over.
+to Python in between. An entry with several tiles is shared with *workers* (`tickets`).
+The leader takes tiles too, at the end those of others, and waits only for those that
+were taken, so a worker that the machine has put to sleep holds nothing up. Which thread
+computes a tile does not show in it.
 """
 
 from weft.compile.native.call import begin
@@ -16,6 +12,18 @@ from weft.compile.native.control import Cell
 from weft.compile.native.ir import Function, Value, literal
 from weft.compile.native.library import Kernel
 from weft.compile.native.target import Target
+from weft.compile.native.tickets import begin as begin_sharing
+from weft.compile.native.tickets import (
+    close,
+    count,
+    done,
+    get,
+    number,
+    offer,
+    put,
+    settle,
+    take,
+)
 
 # The words of an entry.
 ENTRY = ("code", "words", "rows", "cols", "tile_rows", "tile_cols", "tiles", "across")
@@ -30,10 +38,8 @@ _ROUNDS = 64
 _SLACK = 150_000
 # For how many times as long as it was kept waiting the leader goes on alone.
 _ALONE = 16
-_TILE_BITS = 20
 # Below how many bytes a row is copied in place rather than by a call.
 _SHORT = 256
-MOST_TILES = (1 << _TILE_BITS) - 1
 
 
 def leader(target: Target) -> Kernel:
@@ -60,9 +66,10 @@ def leader(target: Target) -> Kernel:
     alone = f.compare("eq", workers, 0)
     timed = f.compare("ne", f.op(f"ptrtoint {ticks.text} to i64", "i64"), 0)
     final_step = f.sub(steps, has_last)
+    begin_sharing(f, control)
     with f.loop(0, steps) as step:
-        _put(f, control, Cell.STEP, step.index)
-        _put(f, control, Cell.ROW, f.mul(step.index, batch))
+        put(f, control, Cell.STEP, step.index)
+        put(f, control, Cell.ROW, f.mul(step.index, batch))
         is_last = f.compare("sge", step.index, final_step)
         table = f.select(is_last, last, full)
         entries = f.select(is_last, counts[1], counts[0])
@@ -78,12 +85,12 @@ def leader(target: Target) -> Kernel:
                 place = f.at(ticks, at.index, "i64")
                 spent = f.sub(_clock(f, None), began)
                 f.store(f.add(f.load(place, "i64"), spent), place)
-        with f.when(f.compare("ne", _get(f, control, Cell.ERROR), 0)):
+        with f.when(f.compare("ne", get(f, control, Cell.ERROR), 0)):
             _return(f, step.index)
         # Without updates the end of a step is where a stop counts.
         with f.when(f.compare("eq", entries, commit_at)):
             _return_if_wanted(f, control, step.index)
-        _put(f, control, Cell.PROGRESS, f.add(step.index, 1))
+        put(f, control, Cell.PROGRESS, f.add(step.index, 1))
     return Kernel(f.name, f.finish(steps), frozenset(f.declarations))
 
 
@@ -114,23 +121,35 @@ def _take_entry(
 
 
 def worker(target: Target) -> Kernel:
-    """Return the function of a helping thread: ``void weft_worker(control)``."""
-    f = Function("weft_worker", [("ptr", "control")], target)
-    (control,) = f.params
-    again, done = f.label(), f.label()
+    """Return the function of a helping thread.
+
+    ``void weft_worker(control, party)``, the party being a number from 1 on.
+    """
+    f = Function("weft_worker", [("ptr", "control"), ("i64", "party")], target)
+    control, me = f.params
+    # Once no tile of an entry is left, only a worker's own ticket tells it of another:
+    # to look at those of others would take the cache line away from them.
+    seen = f.op("alloca i64", "ptr")
+    f.store(literal(-1, "i64"), seen)
+    again, drain, work, home = (f.label() for _ in range(4))
     f.branch(again)
     f.start_block(again)
     patience = literal(_PATIENCE, "i64")
     with f.loop(0, patience):
-        with f.when(f.compare("ne", _get(f, control, Cell.QUIT), 0)):
-            f.branch(done)
+        with f.when(f.compare("ne", get(f, control, Cell.QUIT), 0)):
+            f.branch(home)
             f.start_block(f.label())
-        taken = _take(f, control)
-        with f.when(f.compare("sge", taken, 0)):
-            entry = f.op(f"inttoptr {_get(f, control, Cell.ENTRY).text} to ptr", "ptr")
-            _call(f, entry, taken)
-            _count(f, control)
-            f.branch(again)
+        latest = number(f, control, me)
+        with f.when(f.compare("ne", latest, f.load(seen, "i64"))):
+            f.store(latest, seen)
+            f.branch(drain)
+            f.start_block(drain)
+            tile, entry = take(f, control, me)
+            f.branch_if(f.compare("sge", tile, 0), work, again)
+            f.start_block(work)
+            _call(f, entry, tile)
+            count(f, control, me)
+            f.branch(drain)
             f.start_block(f.label())
         _pause(f)
         # A machine without room for two is left to the leader.
@@ -138,7 +157,7 @@ def worker(target: Target) -> Kernel:
             _nap(f, control)
     _nap(f, control)
     f.branch(again)
-    f.start_block(done)
+    f.start_block(home)
     return Kernel(f.name, f.finish(), frozenset(f.declarations))
 
 
@@ -163,7 +182,7 @@ def gather(target: Target) -> Kernel:
     size = f.load(f.at(words, 2, "i64"), "i64")
     order, control = (f.load(f.at(words, i, "i64"), "ptr") for i in (3, 4))
     batch = f.load(f.at(words, 5, "i64"), "i64")
-    first = _get(f, control, Cell.ROW)
+    first = get(f, control, Cell.ROW)
     order = f.at(order, first, "i64")
     whole = f.binary("and", size, literal(-8, "i64"))
     with f.loop(r0, r1) as row:
@@ -205,7 +224,7 @@ def advance(target: Target) -> Kernel:
     words = f.params[0]
     source, to, control = (f.load(f.at(words, i, "i64"), "ptr") for i in (0, 2, 5))
     by, along, size = (f.load(f.at(words, i, "i64"), "i64") for i in (1, 3, 4))
-    step = _get(f, control, Cell.STEP)
+    step = get(f, control, Cell.STEP)
     _copy(
         f, f.at(to, f.mul(step, along), "i8"), f.at(source, f.mul(step, by), "i8"), size
     )
@@ -245,83 +264,45 @@ def _share(
 ) -> None:
     """Offer an entry's tiles, take part, and wait for those that others took."""
     began = _clock(f, None)
-    address = f.op(f"ptrtoint {entry.text} to i64", "i64")
-    _put(f, control, Cell.ENTRY, address)
-    _put(f, control, Cell.DONE, literal(0, "i64"))
-    old = _get(f, control, Cell.TICKET)
-    number = f.binary("lshr", old, literal(2 * _TILE_BITS, "i64"))
-    high = f.binary("shl", f.add(number, 1), literal(2 * _TILE_BITS, "i64"))
-    size = f.binary("shl", tiles, literal(_TILE_BITS, "i64"))
-    opened = f.binary("or", high, size)
-    _put(f, control, Cell.TICKET, opened)
+    offer(f, control, entry, tiles)
+    before = f.block
     again, work, wait = f.label(), f.label(), f.label()
     f.branch(again)
     f.start_block(again)
+    # How many tiles this thread has done itself.
+    following = f"%{work}own"
+    own = f.op(f"phi i64 [ 0, %{before} ], [ {following}, %{work} ]", "i64")
     with f.when(early), f.when(_wanted(f, control)):
         # Nobody takes another tile; those that were taken are waited for.
-        closed = f.binary("or", opened, tiles)
-        cell = f.at(control, Cell.TICKET, "i64")
-        text = f"atomicrmw xchg {cell.text}, {closed.text} acq_rel"
-        was = f.op(text, "i64")
-        taken_ones = f.binary("and", was, literal(MOST_TILES, "i64"))
-        _wait(f, control, taken_ones, began)
+        taken = close(f, control, tiles)
+        _wait(f, control, f.sub(taken, own), began)
         _return(f, step)
-    taken = _take(f, control)
-    f.branch_if(f.compare("sge", taken, 0), work, wait)
+    tile, _ = take(f, control, literal(0, "i64"))
+    f.branch_if(f.compare("sge", tile, 0), work, wait)
     f.start_block(work)
-    _call(f, entry, taken)
-    _count(f, control)
+    _call(f, entry, tile)
+    f.line(f"{following} = add i64 {own.name}, 1")
     f.branch(again)
     f.start_block(wait)
-    _wait(f, control, tiles, began)
-
-
-def _take(f: Function, control: Value) -> Value:
-    """Return the number of a tile that is now this thread's; -1 if there is none."""
-    cell = f.at(control, Cell.TICKET, "i64")
-    mask = literal(MOST_TILES, "i64")
-    again, attempt, out = f.label(), f.label(), f.label()
-    f.branch(again)
-    f.start_block(again)
-    ticket = _get(f, control, Cell.TICKET)
-    following = f.binary("and", ticket, mask)
-    shifted = f.binary("lshr", ticket, literal(_TILE_BITS, "i64"))
-    tiles = f.binary("and", shifted, mask)
-    f.branch_if(f.compare("slt", following, tiles), attempt, out)
-    f.start_block(attempt)
-    text = f"cmpxchg {cell.text}, {ticket.text}, "
-    text += f"{f.add(ticket, 1).text} acq_rel monotonic"
-    pair = f.op(text, "{ i64, i1 }")
-    # Beaten to it: the ticket is another now, and may still have tiles.
-    f.branch_if(f.op(f"extractvalue {pair.text}, 1", "i1"), out, again)
-    f.start_block(out)
-    return f.op(
-        f"phi i64 [ -1, %{again} ], [ {following.name}, %{attempt} ]",
-        "i64",
-    )
-
-
-def _count(f: Function, control: Value) -> None:
-    cell = f.at(control, Cell.DONE, "i64")
-    f.op(f"atomicrmw add {cell.text}, i64 1 acq_rel", "i64")
+    _wait(f, control, f.sub(tiles, own), began)
 
 
 def _wait(f: Function, control: Value, tiles: Value, began: Value) -> None:
-    """Wait until so many tiles are done.
+    """Wait until workers have done so many tiles.
 
     Who has taken them may have been put to sleep by the machine, which is busy with
     something else. If that takes much longer than this thread's own part did, the
     leader goes on alone for some times as long as it has lost.
     """
-    again, late, nap, regret, done = (f.label() for _ in range(5))
+    again, late, nap, regret, over = (f.label() for _ in range(5))
     now = _clock(f, None)
     patience = f.add(f.mul(f.sub(now, began), 2), _SLACK)
     f.branch(again)
     f.start_block(again)
     with f.loop(0, literal(_ROUNDS, "i64")):
-        finished = f.compare("sge", _get(f, control, Cell.DONE), tiles)
+        finished = f.compare("sge", done(f, control), tiles)
         with f.when(finished):
-            f.branch(done)
+            f.branch(over)
             f.start_block(f.label())
         _pause(f)
     waited = f.sub(_clock(f, None), now)
@@ -330,18 +311,19 @@ def _wait(f: Function, control: Value, tiles: Value, began: Value) -> None:
     f.branch(nap)
     f.start_block(nap)
     _nap(f, control)
-    f.branch_if(f.compare("sge", _get(f, control, Cell.DONE), tiles), regret, nap)
+    f.branch_if(f.compare("sge", done(f, control), tiles), regret, nap)
     f.start_block(regret)
     ended = _clock(f, None)
     lost = f.mul(f.sub(ended, now), _ALONE)
-    _put(f, control, Cell.ALONE, f.add(ended, lost))
-    f.branch(done)
-    f.start_block(done)
+    put(f, control, Cell.ALONE, f.add(ended, lost))
+    f.branch(over)
+    f.start_block(over)
+    settle(f, control, tiles)
 
 
 def _is_alone(f: Function, control: Value) -> Value:
     """Tell whether the leader takes no help for the moment."""
-    return f.compare("slt", _clock(f, None), _get(f, control, Cell.ALONE))
+    return f.compare("slt", _clock(f, None), get(f, control, Cell.ALONE))
 
 
 def _pause(f: Function) -> None:
@@ -352,7 +334,7 @@ def _pause(f: Function) -> None:
 
 
 def _nap(f: Function, control: Value) -> None:
-    function = _get(f, control, Cell.SLEEP)
+    function = get(f, control, Cell.SLEEP)
     with f.when(f.compare("ne", function, 0)):
         pointer = f.op(f"inttoptr {function.text} to ptr", "ptr")
         f.call_pointer(pointer, "void", literal(_NAP, "i32"))
@@ -375,21 +357,11 @@ def _clock(f: Function, timed: Value | None) -> Value:
     return f.op(f"phi i64 [ 0, %{before} ], [ {ticks.name}, %{read} ]", "i64")
 
 
-# Cells ------------------------------------------------------------------------------
-
-
-def _get(f: Function, control: Value, cell: Cell) -> Value:
-    at = f.at(control, int(cell), "i64")
-    return f.op(f"load atomic i64, {at.text} acquire, align 8", "i64")
-
-
-def _put(f: Function, control: Value, cell: Cell, value: Value) -> None:
-    at = f.at(control, int(cell), "i64")
-    f.line(f"store atomic {value.text}, {at.text} release, align 8")
+# Stopping ---------------------------------------------------------------------------
 
 
 def _wanted(f: Function, control: Value) -> Value:
-    stop, error = _get(f, control, Cell.STOP), _get(f, control, Cell.ERROR)
+    stop, error = get(f, control, Cell.STOP), get(f, control, Cell.ERROR)
     return f.compare("ne", f.binary("or", stop, error), 0)
 
 

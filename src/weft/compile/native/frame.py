@@ -24,7 +24,7 @@ from weft.compile.native.bind import (
 )
 from weft.compile.native.call import Address, Call, Epilogue, Grid, Word
 from weft.compile.native.control import CELLS, Cell
-from weft.compile.native.executor import ENTRY, MOST_TILES, advance, gather
+from weft.compile.native.executor import ENTRY, advance, gather
 from weft.compile.native.extent import value
 from weft.compile.native.form import (
     Buffer,
@@ -37,6 +37,7 @@ from weft.compile.native.form import (
 )
 from weft.compile.native.host import HostCall
 from weft.compile.native.library import Kernel, Library
+from weft.compile.native.tickets import MOST_TILES
 from weft.ops.sample import Array
 
 # Words that are known only when a run begins.

@@ -15,6 +15,7 @@ from typing import Any
 from weft.compile.native.control import Cell
 from weft.compile.native.executor import leader, worker
 from weft.compile.native.library import Library
+from weft.compile.native.tickets import MOST_HELPERS
 from weft.ops.sample import Array
 
 
@@ -41,7 +42,7 @@ def entry_points(library: Library) -> tuple[Any, Any]:
     kernels = [leader(library.target), worker(library.target)]
     addresses = library.addresses(kernels)
     lead = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
-    help = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+    help = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)
     return lead(addresses["weft_leader"]), help(addresses["weft_worker"])
 
 
@@ -86,8 +87,8 @@ def lead(library: Library, control: Array, helpers: int, interruptible: bool) ->
 
     helping: list[threading.Event] = []
     try:
-        for _ in range(helpers):
-            job = _started(help, address)
+        for _ in range(min(helpers, MOST_HELPERS)):
+            job = _started(help, address, len(helping) + 1)
             if job is not None:
                 helping.append(job)
         control[Cell.WORKERS] = len(helping)
