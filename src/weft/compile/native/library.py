@@ -2,7 +2,7 @@
 
 A kernel's text says nothing of sizes, strides or rates, which are its run-time
 arguments; so the second network of a kind finds all its kernels here. One process has
-one `Library` per target; what is in it stays for good.
+one `Library` per target; what is in it stays for good, and on disk for the next one.
 """
 
 import threading
@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, final
 
+from weft.compile.native.cache import Cache, default_folder
+from weft.compile.native.functions.symbols import symbols
 from weft.compile.native.target import Target, target
 
 
@@ -54,6 +56,8 @@ class Library:
             cpu=target.cpu, features=target.features, opt=2, jit=True
         )
         self._jit = llvm.create_lljit_compiler(self._machine)
+        self._cache = Cache(default_folder())
+        self._made_by = f"{llvm.llvm_version_info} {llvm.get_default_triple()} {target}"
         self._addresses: dict[str, int] = {}
         self._modules: list[Any] = []
         self._modules_made = 0
@@ -79,9 +83,12 @@ class Library:
 
     def _compile(self, kernels: list[Kernel]) -> None:
         builder = self._llvm.JITLibraryBuilder()
-        builder.add_ir(module_text(kernels, self.target)).add_current_process()
         for kernel in kernels:
+            builder.add_object_img(self._object(kernel))
             builder.export_symbol(kernel.name)
+            for name, address in symbols(kernel.declarations).items():
+                builder.import_symbol(name, address)
+        builder.add_current_process()
         # A name is used up even if the compilation is interrupted.
         self._modules_made += 1
         module = builder.link(self._jit, f"weft{self._modules_made}")
@@ -89,25 +96,32 @@ class Library:
         for kernel in kernels:
             self._addresses[kernel.name] = module[kernel.name]
 
+    def _object(self, kernel: Kernel) -> bytes:
+        text = module_text(kernel, self.target)
 
-def module_text(kernels: Iterable[Kernel], target: Target) -> str:
-    """Return kernels as one module of LLVM's language.
+        def make() -> bytes:
+            module = self._llvm.parse_assembly(text)
+            return bytes(self._machine.emit_object(module))
+
+        return self._cache.get(f"{self._made_by}\n{text}", make)
+
+
+def module_text(kernel: Kernel, target: Target) -> str:
+    """Return a kernel as a module of LLVM's language.
 
     Examples
     --------
     >>> kernel = Kernel("nothing", 'define void @"nothing"() #0 { ret void }')
-    >>> print(module_text([kernel], target()).splitlines()[0])
+    >>> print(module_text(kernel, target()).splitlines()[0])
     define void @"nothing"() #0 { ret void }
     """
-    kernels = list(kernels)
-    declarations = sorted(set().union(*(k.declarations for k in kernels)))
     # Without these two, LLVM splits wide vectors on machines that would rather not.
     width = target.vector_bytes * 8
     attributes = (
         f'attributes #0 = {{ nounwind "min-legal-vector-width"="{width}" '
         f'"prefer-vector-width"="{width}" }}'
     )
-    return "\n".join([*(k.text for k in kernels), *declarations, attributes])
+    return "\n".join([kernel.text, *sorted(kernel.declarations), attributes])
 
 
 @cache

@@ -45,7 +45,7 @@ def _scipy(e: Lanes, name: str, x: Value) -> Value:
 
     def call(one: Value) -> Value:
         wide = e.convert(one, "double")
-        result = e.function.call_pointer(function, "double", wide, zero)
+        result = e.function.call(function, "double", wide, zero)
         return e.convert(result, one.element)
 
     return each(e, x, call)

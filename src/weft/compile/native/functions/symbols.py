@@ -1,21 +1,21 @@
 """Where other libraries' functions are in this process.
 
 SciPy publishes its special functions in C, each in a capsule whose name is its
-signature. An address goes into the code as a number, so such code is for this process
-alone.
+signature. Code calls them by name and is linked to where they are: so it is the same
+code in every process.
 """
 
 import ctypes
+from collections.abc import Iterable
 from functools import cache
 
-from weft.compile.native.ir import Value
-
+_addresses: dict[str, int] = {}
 _SIGNATURE = b"double (double, int __pyx_skip_dispatch)"
 
 
 @cache
-def scipy_function(name: str) -> Value:
-    """Return the address of one of SciPy's functions of one double.
+def scipy_function(name: str) -> str:
+    """Return the symbol of one of SciPy's functions of one double.
 
     Parameters
     ----------
@@ -24,8 +24,8 @@ def scipy_function(name: str) -> Value:
 
     Returns
     -------
-    Value
-        A pointer. The function takes a double and an i32, which is 0.
+    str
+        What code calls it. The function takes a double and an i32, which is 0.
 
     Raises
     ------
@@ -34,8 +34,8 @@ def scipy_function(name: str) -> Value:
 
     Examples
     --------
-    >>> scipy_function("gammaln").type
-    'ptr'
+    >>> scipy_function("gammaln")
+    'scipy_gammaln'
     """
     from scipy.special import cython_special  # SciPy is slow to import
 
@@ -48,5 +48,19 @@ def scipy_function(name: str) -> Value:
         capsule = cython_special.__pyx_capi__.get(key)
         if capsule is not None and api.PyCapsule_IsValid(capsule, _SIGNATURE):
             address = api.PyCapsule_GetPointer(capsule, _SIGNATURE)
-            return Value(f"inttoptr (i64 {address} to ptr)", "ptr")
+            _addresses[f"scipy_{name}"] = address
+            return f"scipy_{name}"
     raise LookupError(f"SciPy publishes no function {name} of one double")
+
+
+def symbols(declarations: Iterable[str]) -> dict[str, int]:
+    """Return the symbols of this module that are declared, and where they are.
+
+    Examples
+    --------
+    >>> name = scipy_function("gammaln")
+    >>> list(symbols([f"declare double @{name}(double, i32)"]))
+    ['scipy_gammaln']
+    """
+    declared = {text.partition("@")[2].partition("(")[0] for text in declarations}
+    return {name: at for name, at in _addresses.items() if name in declared}
