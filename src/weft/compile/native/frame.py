@@ -133,6 +133,8 @@ class Frame:
         self.inputs = {
             k: self.view(b) for k, b in enumerate(form.inputs) if b.number in places
         }
+        self.placed = tuple(self.inputs.values())
+        self.small = len(self.placed) == len(form.inputs)
 
     # Calls --------------------------------------------------------------------------
 

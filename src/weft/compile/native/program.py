@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, final
 
 import numpy as np
@@ -78,6 +78,8 @@ class NativeProgram(Program):
             plan.inputs, plan.outputs, plan.updates, list(plan.state)
         )
         self._debug = debug and debug(self.form)
+        # Whether a step is nothing but a call of the leader.
+        self._plain = debug is None and not plan.updates
         self._sized = depending_on_sizes(
             topological([*plan.outputs, *plan.updates.values()])
         )
@@ -124,13 +126,13 @@ class NativeProgram(Program):
         """Compute the outputs, then apply the updates."""
         # One row through a small network takes a microsecond, and so do few lines here.
         fed: Sequence[Array] = arrays
-        for array, dtype in zip(arrays, self._dtypes, strict=False):
+        if len(arrays) != len(self._dtypes):
+            fed = fitted_inputs(self._plan, arrays)  # says what is missing
+        for array, dtype in zip(arrays, self._dtypes):  # noqa: B905
             if type(array) is not np.ndarray or array.dtype is not dtype:
                 fed = fitted_inputs(self._plan, arrays)
                 break
-        if len(fed) != len(self._dtypes):
-            fed = fitted_inputs(self._plan, arrays)
-        key = tuple([array.shape for array in fed])
+        key = fed[0].shape if len(fed) == 1 else tuple([a.shape for a in fed])
         free = self._calls.get(key)
         if free is None:
             free = self._calls.setdefault(key, [])
@@ -139,23 +141,28 @@ class NativeProgram(Program):
             frame = free.pop()
         except IndexError:
             frame = self._frame(fed)
-        kept = self._place(frame, fed)
-        if self._plan.updates:
-            with self._lock:
-                self._step(frame, fed)
+        if frame.small:
+            for here, array in zip(frame.placed, fed):  # noqa: B905
+                here[...] = array
+            self._latest = frame, fed
         else:
-            self._step(frame, fed)
+            kept = self._place(frame, fed)  # noqa: F841 - alive as long as they are read
+        if self._plain and frame.work <= _WORTH_HELP:
+            if self._leader(frame.argument) != 1:
+                self._explain(frame, fed)
+        else:
+            with self._lock if self._plan.updates else nullcontext():
+                self._step(frame, fed)
         outputs = [value.copy() for value in frame.outputs]
-        small: Sequence[Array | None] = fed
-        if kept:  # Large arrays are the caller's, and are not kept alive.
-            small = [a if k in frame.inputs else None for k, a in enumerate(fed)]
-        self._latest = frame, small
         free.append(frame)
         structure = self._plan.structure
         return outputs[0] if structure.kind is None else unflatten(structure, outputs)
 
     def _place(self, frame: Frame, fed: Sequence[Array]) -> list[Array]:
-        """Copy small inputs to where they are read; return large ones."""
+        """Copy small inputs to where they are read; return large ones.
+
+        They are the caller's, and not kept alive.
+        """
         kept: list[Array] = []
         for k, array in enumerate(fed):
             here = frame.inputs.get(k)
@@ -164,6 +171,10 @@ class NativeProgram(Program):
             else:
                 kept.append(_in_one_piece(array))
                 frame.point(self.form.inputs[k].number, address_of(kept[-1]))
+        self._latest = (
+            frame,
+            [a if k in frame.inputs else None for k, a in enumerate(fed)],
+        )
         return kept
 
     def _frame(self, fed: Sequence[Array]) -> Frame:
