@@ -23,7 +23,7 @@ settings.register_profile(
 )
 settings.load_profile("prove" if PROVE else "quick")
 
-# Compiled kernels are kept beside what pytest itself keeps, and not in the user's cache.
+# Compiled kernels are kept beside what pytest itself keeps, not in the user's cache.
 os.environ["WEFT_CACHE"] = str(Path(__file__).parents[1] / ".pytest_cache" / "kernels")
 
 

@@ -1,6 +1,7 @@
 """The progress bar: on a terminal it moves, in a pipe it is silent."""
 
 import io
+import threading
 
 import numpy as np
 import pytest
@@ -46,3 +47,31 @@ def test_the_bar_ends_after_an_error():
     with pytest.raises(ZeroDivisionError):
         train.fit(nn.mlp([2]), X, X[:, 0], callbacks=[bar, Broken()])
     assert stream.getvalue().rstrip("\n").endswith("\x1b[?25h")  # the cursor is back
+
+
+def test_the_steps_of_an_epoch_are_seen_from_another_thread():
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((60_000, 32)).astype(np.float32)
+    seen = []
+
+    class Watch(train.Callback):
+        def on_fit_begin(self, beginning):
+            self.over = threading.Event()
+            self.thread = threading.Thread(target=self.watch, args=(beginning,))
+            self.thread.start()
+
+        def watch(self, beginning):
+            while not self.over.wait(1e-4):
+                seen.append(beginning.position(done=0))
+
+        def on_fit_end(self, fit):
+            self.over.set()
+            self.thread.join()
+            seen.append(fit)
+
+    train.fit(
+        nn.mlp([64]), rows, rows[:, 0], epochs=1, batch_size=16, callbacks=[Watch()]
+    )
+    *positions, _ = seen
+    assert any(0 < position < 1 for position in positions)
+    assert max(positions) <= 1

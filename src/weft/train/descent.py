@@ -120,6 +120,7 @@ class Descent:
         state = {leaf: given[path] for path, leaf in goal.params.items()}
         state |= dict(zip(flatten(self._moments)[0], flatten(held)[0], strict=True))
         self._names = list(numbers)
+        self._running = False
         self._program = compile(
             [*goal.rows, goal.seed, goal.step, *numbers.values()],
             [goal.cost, goal.nll],
@@ -134,6 +135,10 @@ class Descent:
     def steps(self) -> int:
         """The number of steps of an epoch."""
         return -(-len(self._rows) // self._batch_size)
+
+    def progress(self) -> int:
+        """Return how many steps of the present epoch are taken; 0 between two."""
+        return self._program.progress if self._running else 0
 
     def epoch(self, number: int, first_step: int, rates: Array) -> tuple[float, float]:
         """Take one epoch.
@@ -159,7 +164,11 @@ class Descent:
             [rows.X, rows.y] if rows.weight is None else [rows.X, rows.y, rows.weight]
         )
         arrays = [*data, np.int64(self._seed), steps, *map(values.get, self._names)]
-        costs, nlls = self._program.run(arrays, taken, self._batch_size)
+        self._running = True
+        try:
+            costs, nlls = self._program.run(arrays, taken, self._batch_size)
+        finally:
+            self._running = False
         weights = batch_weights(rows, taken, self._batch_size)
         with np.errstate(invalid="ignore", over="ignore"):
             return (

@@ -180,7 +180,7 @@ def fit(
     ended: Fit | None = None
     try:
         for callback in callbacks:
-            callback.on_fit_begin(task.beginning)
+            callback.on_fit_begin(task.beginning(monitor))
         stopped, state = task.run(monitor)
         ended = _conclude(task, monitor, evaluator, stopped, state)
     finally:
@@ -212,9 +212,8 @@ class _Task:
     engine: str
     threads: int | None
 
-    @property
-    def beginning(self) -> Beginning:
-        """What the callbacks are told at first."""
+    def beginning(self, monitor: Monitor) -> Beginning:
+        """Return what the callbacks are told at first."""
         whole = isinstance(self.optimizer, LBFGS)
         return Beginning(
             self.network,
@@ -222,6 +221,7 @@ class _Task:
             validation_rows=0 if self.validation is None else len(self.validation),
             epochs=self.epochs,
             steps=1 if whole else -(-len(self.rows) // self.batch_size),
+            steps_taken=lambda: monitor.steps_taken(),
         )
 
     def run(self, monitor: Monitor) -> tuple[str, State]:
@@ -250,6 +250,7 @@ class _Task:
             threads=self.threads,
             epochs=self.epochs,
         )
+        monitor.steps_taken = descent.progress
         done, steps = start.epoch, descent.steps
         stopped = "epochs"
         try:

@@ -81,6 +81,8 @@ class Monitor:
         self._kept: tuple[Tree, int] = (params, done)
         self._best = math.inf
         self.message = ""
+        # How many steps of the present epoch are taken, once there is who takes them.
+        self.steps_taken: Callable[[], int] = lambda: 0
 
     @property
     def history(self) -> History:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, final
 
 from weft.train import Beginning, Callback, Epoch, Fit
+from weft.train.callbacks import live_bar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,6 +35,7 @@ class Progress(Callback):
         self._begun = begun
         self._bar: Bar | None = None
         self._task: Any = None
+        self._done = 0
         self.beginning: Beginning | None = None
 
     def on_fit_begin(self, beginning: Beginning) -> None:
@@ -43,14 +45,16 @@ class Progress(Callback):
             self._begun(beginning)
         if self._console is None:
             return
-        self._bar = _bar(self._console)
-        self._task = self._bar.add_task("", total=beginning.epochs, said="")
+        self._done = 0
+        self._bar = _bar(self._console, lambda: beginning.position(self._done))
+        self._task = self._bar.add_task("", total=beginning.epochs, said="", done=0)
         self._bar.start()
 
     def on_epoch_end(self, epoch: Epoch) -> bool | None:
         """Move the bar, and say what the epoch came to."""
         if self._bar is not None:
-            self._bar.update(self._task, advance=1, said=said(epoch))
+            self._done += 1
+            self._bar.update(self._task, said=said(epoch), done=self._done)
         return None
 
     def on_fit_end(self, fit: Fit | None) -> None:
@@ -60,17 +64,19 @@ class Progress(Callback):
             self._bar = None
 
 
-def _bar(console: "Console") -> "Bar":
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+def _bar(console: "Console", position: Callable[[], float]) -> "Bar":
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
-    return Progress(
-        TextColumn("  epoch {task.completed}/{task.total}", style="bold"),
+    bar: Bar = live_bar(
+        position,
+        TextColumn("  epoch {task.fields[done]}/{task.total}", style="bold"),
         BarColumn(bar_width=24, complete_style="green", finished_style="green"),
         TextColumn("{task.fields[said]}"),
         TimeElapsedColumn(),
         console=console,
         transient=True,
     )
+    return bar
 
 
 def said(epoch: Epoch) -> str:

@@ -1,5 +1,6 @@
 """The callback: what is told of a fit while it goes on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
@@ -23,6 +24,9 @@ class Beginning:
         At most so many.
     steps : int
         Per epoch.
+    steps_taken : callable
+        Tells how many steps of the present epoch are taken; may be asked at any time,
+        from another thread as well.
 
     Examples
     --------
@@ -36,6 +40,19 @@ class Beginning:
     validation_rows: int
     epochs: int
     steps: int
+    steps_taken: Callable[[], int] = lambda: 0
+
+    def position(self, done: int) -> float:
+        """Return how many epochs are taken, when `done` of them are over.
+
+        Examples
+        --------
+        >>> from weft import nn
+        >>> begun = Beginning(nn.mlp([8]), 100, 0, 5, steps=4, steps_taken=lambda: 1)
+        >>> begun.position(done=2)
+        2.25
+        """
+        return done + self.steps_taken() / max(self.steps, 1)
 
 
 class Callback:

@@ -1,5 +1,6 @@
 """A progress bar on a terminal; in a pipe, silence."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, final
 
 from weft.train.callbacks.base import Beginning, Callback
@@ -28,37 +29,35 @@ class ProgressBar(Callback):
         self._console = console
         self._progress: Any = None
         self._task: Any = None
+        self._done = 0
 
     def on_fit_begin(self, beginning: Beginning) -> None:
         """Start the bar, if there is a terminal to draw on."""
         from rich.console import Console  # rich is slow to import
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-        )
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
         console = self._console or Console(stderr=True)
         if not console.is_terminal:
             return
-        self._progress = Progress(
-            TextColumn("epoch"),
-            MofNCompleteColumn(),
+        self._done = 0
+        self._progress = live_bar(
+            lambda: beginning.position(self._done),
+            TextColumn("epoch {task.fields[done]}/{task.total}"),
             BarColumn(),
             TextColumn("{task.description}"),
             TimeElapsedColumn(),
             console=console,
             transient=False,
         )
-        self._task = self._progress.add_task("", total=beginning.epochs)
+        self._task = self._progress.add_task("", total=beginning.epochs, done=0)
         self._progress.start()
 
     def on_epoch_end(self, epoch: Epoch) -> bool | None:
         """Move the bar."""
         if self._progress is not None:
-            self._progress.update(self._task, advance=1, description=describe(epoch))
+            self._done += 1
+            words = describe(epoch)
+            self._progress.update(self._task, description=words, done=self._done)
         return None
 
     def on_fit_end(self, fit: "Fit | None") -> None:
@@ -66,6 +65,27 @@ class ProgressBar(Callback):
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+
+
+def live_bar(position: Callable[[], float], *columns: Any, **options: Any) -> Any:
+    """Return rich's `Progress`, which asks where it is whenever it is drawn.
+
+    Parameters
+    ----------
+    position : callable
+        Tells how much of the total is done.
+    *columns, **options
+        As `rich.progress.Progress` takes them.
+    """
+    from rich.progress import Progress
+
+    class Live(Progress):
+        def get_renderables(self) -> Any:
+            for task in self.tasks:
+                task.completed = position()
+            yield from super().get_renderables()
+
+    return Live(*columns, **options)
 
 
 def describe(epoch: Epoch) -> str:
