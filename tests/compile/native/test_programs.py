@@ -844,3 +844,21 @@ def test_progress_is_the_number_of_whole_steps():
             program.run([np.arange(7.0)], batch_size=2)
             assert program.progress == 4
     assert seen == [0, 1, 2, 3] * 4
+
+
+@pytest.mark.parametrize("shape, axis", [((1_000_000,), 0), ((300_000, 4), 0)])
+def test_a_long_sum_is_as_exact_as_a_short_one(shape, axis):
+    x = weft.input("x", ("n", *shape[1:]), "float32")
+    program = weft.compile([x], weft.sum(x, axis=axis), engine="native")
+    values = np.full(shape, 0.1, np.float32)
+    exact = np.sum(values.astype(np.float64), axis=axis)
+    np.testing.assert_allclose(program(values), exact, rtol=4e-6)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_a_long_sum_with_infinities_is_what_it_is(value):
+    x = weft.input("x", ("n",), "float32")
+    program = weft.compile([x], weft.sum(x), engine="native")
+    values = np.ones(100_000, np.float32)
+    values[70_000] = value
+    np.testing.assert_equal(program(values), np.float32(value))

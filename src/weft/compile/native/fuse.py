@@ -326,7 +326,7 @@ def shared_out(
         serial=serial or not roles.lane,
         by_columns=not merge and not roles.loops,
         stoppable=not commit and len(roles.loops) + roles.lane_reduced > 1,
-        long=_is_long(lane if roles.lane_reduced else (*reduced_sizes, 1)[-1], roles),
+        long=_is_long(lane if roles.lane_reduced else (1, *reduced_sizes)[-1], roles),
         operands=tuple(operand for operand, _ in met),
         symbols=len(code.symbols),
         code=instrs,

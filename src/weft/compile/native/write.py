@@ -29,8 +29,8 @@ from weft.compile.native.loops import Instr, Loops, literal_value
 from weft.compile.native.target import Target
 from weft.compile.native.vector import VectorEmitter
 
-# A sum over a long axis is a sum of sums over so many: its error grows with the number
-# of blocks and not of terms.
+# A sum over a long axis is a sum of sums over so many, and what the outer one loses is
+# summed as well: its error does not grow with the length.
 _BLOCK = 128
 
 
@@ -372,23 +372,43 @@ class _Writer:
             for _ in self._beginning(i)
         ]
         fresh = [v for i in running for v in self._beginning(i)]
-        with f.loop(start, stop, _BLOCK * step, carried=carried) as outer:
+        exact = [s and v.element in ("float", "double") for s, v in zip(sums, fresh)]  # noqa: B905
+        lost = [literal(0, v.type) for v, e in zip(fresh, exact, strict=True) if e]
+        with f.loop(start, stop, _BLOCK * step, carried=[*carried, *lost]) as outer:
             end = f.minimum(f.add(outer.index, _BLOCK * step), stop)
+            so_far, errors = outer.carried[: len(fresh)], outer.carried[len(fresh) :]
             begin = [
                 new if is_sum else old
-                for new, old, is_sum in zip(fresh, outer.carried, sums, strict=True)
+                for new, old, is_sum in zip(fresh, so_far, sums, strict=True)
             ]
             with f.loop(outer.index, end, step, carried=begin) as loop:
                 loop.carry(*body(loop.index, end, loop.carried))
-            outer.carry(
-                *(
-                    self.e.add(total, part) if is_sum else part
-                    for total, part, is_sum in zip(
-                        outer.carried, loop.carried, sums, strict=True
-                    )
-                )
-            )
-        return outer.carried
+            following, rest = [], iter(errors)
+            lost = []
+            for total, part, is_sum, is_exact in zip(
+                so_far, loop.carried, sums, exact, strict=True
+            ):
+                following.append(self.e.add(total, part) if is_sum else part)
+                if is_exact:
+                    error = self._rounded(total, part, following[-1])
+                    lost.append(self.e.add(next(rest), error))
+            outer.carry(*following, *lost)
+        rest = iter(outer.carried[len(fresh) :])
+        return [
+            self._corrected(total, next(rest)) if is_exact else total
+            for total, is_exact in zip(outer.carried, exact)  # noqa: B905
+        ]
+
+    def _rounded(self, x: Value, y: Value, total: Value) -> Value:
+        """Return what the sum of x and y has lost: Knuth's TwoSum."""
+        e = self.e
+        back = e.sub(total, x)
+        return e.add(e.sub(x, e.sub(total, back)), e.sub(y, back))
+
+    def _corrected(self, total: Value, lost: Value) -> Value:
+        """Return a sum and what it has lost, which is unknown of an infinite one."""
+        e = self.e
+        return e.select(e.equal(lost, lost), e.add(total, lost), total)
 
     def _point(
         self, carried: Sequence[Value], running: list[int], todo: list[int]
