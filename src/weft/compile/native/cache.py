@@ -19,6 +19,9 @@ from typing import final
 
 # Beyond so many kernels, some tens of megabytes, the older half is let go.
 _MOST = 4000
+# Looking through the folder takes some milliseconds: it is done at the first file that
+# a process writes, and then once in so many.
+_SELDOM = 1000
 _DIGEST = hashlib.sha256().digest_size
 
 
@@ -44,7 +47,7 @@ class Cache:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder if folder is not None and _is_ours(folder) else None
-        self._looked = False
+        self._written = 0
 
     def get(self, text: str, make: Callable[[], bytes]) -> bytes:
         """Return the object made of a text, from the disk or by making it.
@@ -67,14 +70,14 @@ class Cache:
             found = make()
             with suppress(OSError):  # a full disk costs time and nothing else
                 _write(path, found)
-                self._forget_oldest()
+                self._make_room()
         return found
 
-    def _forget_oldest(self) -> None:
-        """Once per process: make room."""
-        if self._looked or self._folder is None:
+    def _make_room(self) -> None:
+        """Now and then, forget what is oldest."""
+        self._written += 1
+        if self._folder is None or self._written % _SELDOM != 1:
             return
-        self._looked = True
         paths = list(self._folder.iterdir())
         if len(paths) > _MOST:
             paths.sort(key=lambda path: path.stat().st_mtime)
