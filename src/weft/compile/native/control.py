@@ -8,18 +8,20 @@ from typing import final
 class Cell(IntEnum):
     """The words of a control block. What is written often has a cache line of its own.
 
-    ``EXPECTED`` (tiles that workers had done when an entry was opened), ``STOP`` (asked
-    for), ``ERROR`` (a position was outside), ``PROGRESS`` (steps taken), ``QUIT``
-    (workers go home), ``STEP`` and ``ROW`` (of the present step), ``SLEEP`` (address of
-    a function that lets a thread sleep for some microseconds). From ``FULL`` on, what a
-    run is asked for: the tables of a step and of a smaller last one, how many entries
-    they have and which is the first that commits, how many steps, whether the last is a
-    smaller one, rows per step, whether there are workers, and where to note how long
-    each entry takes (0 for nowhere).
-    ``ALONE`` is until when, by the clock of ticks, the leader takes no help.
+    ``EXPECTED`` (tiles that workers had done when an entry was opened), ``PENALTY``
+    (for how much longer than it was kept waiting the leader goes on alone), ``STOP``
+    (asked for), ``ERROR`` (a position was outside), ``PROGRESS`` (steps taken),
+    ``QUIT`` (workers go home), ``STEP`` and ``ROW`` (of the present step), ``SLEEP``
+    (address of a function that lets a thread sleep for some microseconds). From
+    ``FULL`` on, what a run is asked for: the tables of a step and of a smaller last
+    one, how many entries they have and which is the first that commits, how many steps,
+    whether the last is a smaller one, rows per step, whether there are workers, and
+    where to note how long each entry takes (0 for nowhere). ``ALONE`` is until when, by
+    the clock of ticks, the leader takes no help.
     """
 
     EXPECTED = 0
+    PENALTY = 1
     STEP = 17
     ROW = 18
     SLEEP = 19

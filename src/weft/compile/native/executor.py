@@ -36,8 +36,11 @@ _NAP = 50
 # part it waits, in ticks: some tens of microseconds.
 _ROUNDS = 64
 _SLACK = 150_000
-# For how many times as long as it was kept waiting the leader goes on alone.
-_ALONE = 16
+# For how many times as long as it was kept waiting the leader goes on alone: the least
+# and the most, in units of 1 / _UNIT. It doubles each time, and shrinks by
+# 1 / _FORGIVES with every entry that was shared well.
+_UNIT, _FORGIVES = 256, 64
+_ALONE_LEAST, _ALONE_MOST = 2 * _UNIT, 32 * _UNIT
 # Below how many bytes a row is copied in place rather than by a call.
 _SHORT = 256
 
@@ -67,6 +70,7 @@ def leader(target: Target) -> Kernel:
     timed = f.compare("ne", f.op(f"ptrtoint {ticks.text} to i64", "i64"), 0)
     final_step = f.sub(steps, has_last)
     begin_sharing(f, control)
+    _forgive(f, control)
     with f.loop(0, steps) as step:
         put(f, control, Cell.STEP, step.index)
         put(f, control, Cell.ROW, f.mul(step.index, batch))
@@ -292,9 +296,10 @@ def _wait(f: Function, control: Value, tiles: Value, began: Value) -> None:
 
     Who has taken them may have been put to sleep by the machine, which is busy with
     something else. If that takes much longer than this thread's own part did, the
-    leader goes on alone for some times as long as it has lost.
+    leader goes on alone for some times as long as it has lost: a few times where that
+    is rare, more where it goes on.
     """
-    again, late, nap, regret, over = (f.label() for _ in range(5))
+    again, late, nap, regret, fine, over = (f.label() for _ in range(6))
     now = _clock(f, None)
     patience = f.add(f.mul(f.sub(now, began), 2), _SLACK)
     f.branch(again)
@@ -302,7 +307,7 @@ def _wait(f: Function, control: Value, tiles: Value, began: Value) -> None:
     with f.loop(0, literal(_ROUNDS, "i64")):
         finished = f.compare("sge", done(f, control), tiles)
         with f.when(finished):
-            f.branch(over)
+            f.branch(fine)
             f.start_block(f.label())
         _pause(f)
     waited = f.sub(_clock(f, None), now)
@@ -314,11 +319,24 @@ def _wait(f: Function, control: Value, tiles: Value, began: Value) -> None:
     f.branch_if(f.compare("sge", done(f, control), tiles), regret, nap)
     f.start_block(regret)
     ended = _clock(f, None)
-    lost = f.mul(f.sub(ended, now), _ALONE)
+    penalty = get(f, control, Cell.PENALTY)
+    lost = f.binary("udiv", f.mul(f.sub(ended, now), penalty), literal(_UNIT, "i64"))
     put(f, control, Cell.ALONE, f.add(ended, lost))
+    put(f, control, Cell.PENALTY, f.minimum(f.mul(penalty, 2), _ALONE_MOST))
+    f.branch(over)
+    f.start_block(fine)
+    _forgive(f, control)
     f.branch(over)
     f.start_block(over)
     settle(f, control, tiles)
+
+
+def _forgive(f: Function, control: Value) -> None:
+    """Lower what being kept waiting costs, down to the least."""
+    penalty = get(f, control, Cell.PENALTY)
+    less = f.sub(penalty, f.binary("udiv", penalty, literal(_FORGIVES, "i64")))
+    low = f.compare("slt", less, _ALONE_LEAST)
+    put(f, control, Cell.PENALTY, f.select(low, literal(_ALONE_LEAST, "i64"), less))
 
 
 def _is_alone(f: Function, control: Value) -> Value:
