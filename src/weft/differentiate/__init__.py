@@ -5,12 +5,19 @@ in, graph out, to any order. Symbol to number (`backprop`, `path_sum`): the book
 algorithms as written. Both read the same rules from the records of the ops.
 """
 
-from weft.differentiate.batched import hessian, hvp, jacobian, vmap
+from weft.differentiate.batched import hvp, vmap
 from weft.differentiate.forward import jvp
+from weft.differentiate.jacobian import (
+    JacobianPlan,
+    hessian,
+    jacobian,
+    plan_jacobian,
+)
 from weft.differentiate.numeric import backprop, path_sum
 from weft.differentiate.reverse import grad, vjp
 
 __all__ = [
+    "JacobianPlan",
     "backprop",
     "grad",
     "hessian",
@@ -18,6 +25,7 @@ __all__ = [
     "jacobian",
     "jvp",
     "path_sum",
+    "plan_jacobian",
     "vjp",
     "vmap",
 ]

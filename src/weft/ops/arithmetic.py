@@ -190,7 +190,10 @@ def _power_slope(out: Value, x: Value, y: Value) -> Value:
     if isinstance(y, Node) and y.op is CONSTANT:
         y = y.params["value"]
     if isinstance(y, Node):
-        return y * power(x, y - 1)
+        # At (0, 0) it is 0 * inf: there, x**0 is flat. Only the base is replaced, and
+        # only there, so that derivatives of every order are the formula's elsewhere.
+        flat = OPS["logical_and"](OPS["equal"](x, 0), OPS["equal"](y, 0))
+        return y * power(OPS["where"](flat, 1, x), y - 1)
     # x**0 has slope 0 everywhere, and 0 * x**-1 has none at 0.
     below = np.asarray(y - (y != 0))
     if y.ndim == 0:  # as numbers: x**3 gives 3 * square(x), not 3 * x**(3 - 1)
@@ -231,6 +234,9 @@ def power(x: Value, y: Value) -> Value:
     Returns
     -------
     Node or array
+        At x = 0 its slope in y is 0, and at (0, 0) that in x as well: ``x**0`` is 1
+        for every x. Below 0 only whole exponents give numbers, so the slope in y is
+        taken as 0 there.
 
     Examples
     --------
