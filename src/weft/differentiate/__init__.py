@@ -15,15 +15,19 @@ from weft.differentiate.jacobian import (
 )
 from weft.differentiate.numeric import backprop, path_sum
 from weft.differentiate.reverse import grad, vjp
+from weft.differentiate.sides import Kink, KinkError, kinks
 
 __all__ = [
     "JacobianPlan",
+    "Kink",
+    "KinkError",
     "backprop",
     "grad",
     "hessian",
     "hvp",
     "jacobian",
     "jvp",
+    "kinks",
     "path_sum",
     "plan_jacobian",
     "vjp",

@@ -110,7 +110,7 @@ def hvp(cost: Node, wrt: Any, v: Any, kink: str = "left") -> Any:
     wrt : Node or tree of Node
     v : tree like `wrt`
         Nodes or arrays of the shapes of `wrt`.
-    kink : {"left", "right"}
+    kink : {"left", "right", "report"}
         Which one-sided derivative to take where an op has two, in both derivatives.
 
     Returns

@@ -13,7 +13,8 @@ from typing import Any, final
 
 from weft.differentiate.batched import vmap
 from weft.differentiate.forward import jvp
-from weft.differentiate.reverse import check_floats, check_kink, grad, vjp
+from weft.differentiate.reverse import check_floats, grad, vjp
+from weft.differentiate.sides import check_kink
 from weft.graph.dim import Dim, Polynomial, Size, polynomial, product
 from weft.graph.errors import GraphError
 from weft.graph.leaf import input

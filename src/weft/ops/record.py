@@ -122,6 +122,9 @@ class Op:
         ``emit(e, *scalars, **params)``: present exactly for elementwise ops.
     right : Derivative, optional
         The derivative from the right, for an op with a kink.
+    sides : callable, optional
+        ``sides(out, *inputs, **params)``: the slopes from the left and from the right
+        in the shape of the value, for an op whose derivative at a kink is neither.
     text, latex : str
         Templates; ``{0}`` is the first input, ``{axis}`` a parameter.
     facts : Facts
@@ -144,6 +147,7 @@ class Op:
     text: str = ""
     emit: Callable[..., Any] | None = None
     right: Derivative | None = None
+    sides: Callable[..., tuple[Value, Value]] | None = None
     facts: Facts = field(default_factory=Facts)
     promotes: bool = False
     spelling: Callable[..., Node | None] | None = None

@@ -217,6 +217,18 @@ def _share(out: Value, x: Value, axis: Axes) -> Value:
     return hit / _spread(_sum(hit, axis=axis, keepdims=False), x, axis)
 
 
+def _sides(name: str) -> Any:
+    """Slopes in an element that is the extreme: of several, none moves it alone."""
+
+    def sides(out: Value, x: Value, axis: Axes, keepdims: bool) -> tuple[Value, Value]:
+        hits = cast(equal(x, _spread(out, x, axis)), INT64)
+        alone = cast(_sum(hits, axis=axis, keepdims=keepdims) <= 1, x.dtype)
+        one = broadcast_to(cast(1, x.dtype), out.shape)
+        return (alone, one) if name == "max" else (one, alone)
+
+    return sides
+
+
 def _extreme(name: str, forward: Any) -> Op:
     return explicit(
         name,
@@ -230,6 +242,7 @@ def _extreme(name: str, forward: Any) -> Op:
         jvp=lambda tangents, out, x, axis, keepdims: _sum(
             tangents[0] * _share(out, x, axis), axis=axis, keepdims=keepdims
         ),
+        sides=_sides(name),
         batch=_batch(name),
         cases=_cases(),
         latex=rf"\{name}\left({{0}}\right)",
