@@ -215,7 +215,7 @@ def test_gradients_per_example_are_products_of_stacks():
     (_, _, W1, W2), cost, _, gradients = per_example()
     n = weft.as_dim("n")
     assert [g.shape for g in gradients] == [(n, 5, 4), (n, 4, 2)]
-    single = [p for p in weft.topological(weft.grad(cost, [W1, W2]))]
+    single = weft.topological(weft.grad(cost, [W1, W2]))
     stacked = weft.topological(gradients)
     # One product of stacks for each product: nothing is repeated per example.
     products = [

@@ -28,6 +28,7 @@ from weft.ops.record import Value, zeros_like
 # step(i, ct, node): what the cotangent of `node` contributes to its input i.
 Step = Callable[[int, Value, Node], Value | None]
 
+
 def accumulate(
     order: Sequence[Node],
     seeds: Mapping[Node, Value],

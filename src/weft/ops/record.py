@@ -27,7 +27,7 @@ import numpy as np
 
 from weft.graph.dim import Dim, Shape
 from weft.graph.errors import GraphError
-from weft.graph.json import register
+from weft.graph.json import register, unregister
 from weft.graph.leaf import CONSTANT, constant
 from weft.graph.node import DType, Node, Params, intern
 from weft.ops.broadcast import common_dtype, elementwise_shape
@@ -119,7 +119,8 @@ class Op:
     cases : callable
         ``cases(rng)``: calls to test.
     emit : callable, optional
-        ``emit(e, *scalars, **params)``: present exactly for elementwise ops.
+        ``emit(e, *scalars, **params)``: for elementwise ops alone. Those of weft all
+        have it; a user's op that has none is computed by ``forward``.
     right : Derivative, optional
         The derivative from the right, for an op with a kink.
     sides : callable, optional
@@ -155,8 +156,7 @@ class Op:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "__doc__", self.doc)
-        register(self)
-        OPS[self.name] = self
+        restore(self)
 
     def __repr__(self) -> str:
         return f"<op {self.name}: {self.doc}>" if self.doc else f"<op {self.name}>"
@@ -198,6 +198,18 @@ class Op:
             return self.forward(*args, **params)
 
 
+def forget(op: Op) -> None:
+    """Free the name of `op`; nodes that it has made keep it."""
+    unregister(op)
+    OPS.pop(op.name, None)
+
+
+def restore(op: Op) -> None:
+    """Make `op` known by its name, when it is built or after it was forgotten."""
+    register(op)
+    OPS[op.name] = op
+
+
 def _typed(value: Value) -> bool:
     return isinstance(value, (np.ndarray, np.generic))
 
@@ -235,12 +247,12 @@ def elementwise(
     name: str,
     *,
     forward: Callable[..., Any],
-    emit: Callable[..., Any],
     latex: str,
     sample: Domain | Sequence[Domain] | Cases,
     partials: Sequence[Any] | None = None,
     right_partials: Sequence[Any] | None = None,
     differentiable: bool = True,
+    emit: Callable[..., Any] | None = None,
     text: str = "",
     facts: Facts | None = None,
     dtype: DType | None = None,
