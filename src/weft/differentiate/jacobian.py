@@ -40,6 +40,13 @@ class JacobianPlan:
         symbols of the shapes.
     reason : str
         Why this mode and not the other.
+
+    Examples
+    --------
+    >>> import weft
+    >>> x = weft.input("x", (3,))
+    >>> weft.plan_jacobian(weft.sum(x), x).mode
+    'reverse'
     """
 
     mode: str

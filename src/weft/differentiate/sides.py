@@ -62,6 +62,14 @@ class Kink:
         Which elements of its value sit at the kink; None where no values are known.
     left, right : numpy.ndarray, optional
         The two slopes at those elements, in the first argument in which they differ.
+
+    Examples
+    --------
+    >>> import weft
+    >>> x = weft.input("x", ())
+    >>> (kink,) = weft.kinks(abs(x), {x: 0.0})
+    >>> kink.node is abs(x), kink.count, float(kink.left[0]), float(kink.right[0])
+    (True, 1, -1.0, 1.0)
     """
 
     node: Node
@@ -97,6 +105,16 @@ class KinkError(GraphError):
     Attributes
     ----------
     kinks : tuple of Kink
+
+    Examples
+    --------
+    >>> import weft
+    >>> x = weft.input("x", ())
+    >>> try:
+    ...     weft.grad(abs(x), x, kink="report")
+    ... except KinkError as error:
+    ...     [kink.node.op.name for kink in error.kinks]
+    ['abs']
     """
 
     kinks: tuple[Kink, ...] = ()

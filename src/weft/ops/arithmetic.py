@@ -157,6 +157,56 @@ negative: Op = elementwise(
     doc="-x.",
 )
 
+# Division with a remainder ----------------------------------------------------------
+
+
+def _emit_remainder(e: Any, x: Any, y: Any) -> Any:
+    rest, zero = e.rem(x, y), e.const(0, x)
+    turned = e.select(e.less(y, zero), e.less(zero, rest), e.less(rest, zero))
+    # Of floats, what is left of nothing has the sign of y as well.
+    none = e.select(e.less(y, zero), e.neg(zero), zero)
+    return e.select(turned, e.add(rest, y), e.select(e.equal(rest, zero), none, rest))
+
+
+def _emit_floor_divide(e: Any, x: Any, y: Any) -> Any:
+    rest, zero = e.rem(x, y), e.const(0, x)
+    turned = e.select(e.less(y, zero), e.less(zero, rest), e.less(rest, zero))
+    # Less what is left it divides to a whole number, but for rounding.
+    near = e.div(e.sub(x, rest), y)
+    near = e.select(turned, e.sub(near, e.const(1, x)), near)
+    whole = e.floor(near)
+    above = e.less(e.const(0.5, x), e.sub(near, whole))
+    whole = e.select(above, e.add(whole, e.const(1, x)), whole)
+    # A zero has the sign of the quotient; x / 0 is what floats say it is.
+    plain = e.div(x, y)
+    whole = e.select(e.equal(near, zero), e.mul(zero, plain), whole)
+    return e.select(e.equal(y, zero), plain, whole)
+
+
+remainder: Op = elementwise(
+    "remainder",
+    forward=np.remainder,
+    partials=(1, lambda out, x, y: -floor_divide(x, y)),
+    emit=_emit_remainder,
+    latex=r"\left({0} \bmod {1}\right)",
+    text="({0} % {1})",
+    sample=[reals(4.7, 5.4), reals(2.05, 2.25)],
+    rule=_numbers,
+    doc="What is left of x divided by y, with the sign of y.",
+)
+
+floor_divide: Op = elementwise(
+    "floor_divide",
+    forward=np.floor_divide,
+    differentiable=False,
+    emit=_emit_floor_divide,
+    latex=r"\left\lfloor \frac{{{0}}}{{{1}}} \right\rfloor",
+    text="({0} // {1})",
+    sample=[reals(-5, 5), reals(0.5, 3)],
+    rule=_numbers,
+    doc="x divided by y, cut to the whole number below.",
+)
+
 # Powers ---------------------------------------------------------------------------
 
 square: Op = elementwise(
@@ -432,11 +482,13 @@ __all__ = [
     "clip",
     "divide",
     "floor",
+    "floor_divide",
     "maximum",
     "minimum",
     "multiply",
     "negative",
     "power",
+    "remainder",
     "round",
     "sign",
     "sqrt",
