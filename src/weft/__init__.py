@@ -23,6 +23,7 @@ _LAZY = {
     "train": "weft.train",
     "tables": "weft.tables",
     "testing": "weft.testing",
+    "define": "weft.testing",
     "MLPClassifier": "weft.estimators",
     "MLPRegressor": "weft.estimators",
     "TabularClassifier": "weft.estimators",

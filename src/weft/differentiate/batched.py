@@ -1,25 +1,24 @@
-"""The same graph over a new leading axis: vmap, and the matrices made with it.
+"""The same graph over a new leading axis, and the product with a Hessian.
 
 `vmap` gives some leaves a new first axis and rebuilds what depends on them, each op by
-its own rule. A Jacobian is then one reverse product, batched over the rows of an
-identity: products, not copies of the graph.
+its own rule: a product of matrices becomes one product of stacks of matrices, never a
+copy of the graph per entry.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from weft.differentiate.reverse import check_floats, grad, of_like_shape, vjp
-from weft.graph.dim import Size, product
+from weft.differentiate.reverse import grad, of_like_shape
+from weft.graph.dim import Size
 from weft.graph.errors import GraphError, ShapeError
-from weft.graph.leaf import constant, input
+from weft.graph.leaf import constant
 from weft.graph.node import Node, describe
 from weft.graph.origin import derived_from, place
-from weft.graph.tree import flatten, tree_map, unflatten
+from weft.graph.tree import flatten, unflatten
 from weft.graph.walk import topological
-from weft.ops.index import arange, one_hot
 from weft.ops.record import Op
 from weft.ops.reduce import sum
-from weft.ops.structure import broadcast_to, reshape
+from weft.ops.structure import broadcast_to
 
 
 def vmap(outputs: Any, stacked: Mapping[Node, Any]) -> Any:
@@ -34,7 +33,8 @@ def vmap(outputs: Any, stacked: Mapping[Node, Any]) -> Any:
     Returns
     -------
     Node or tree like `outputs`
-        Each with the new leading axis.
+        Each with the new leading axis. What depends on nothing that is stacked is
+        repeated: random numbers too, unless their seed, step or index is stacked.
 
     Raises
     ------
@@ -48,6 +48,11 @@ def vmap(outputs: Any, stacked: Mapping[Node, Any]) -> Any:
     >>> rows = weft.input("rows", ("n", 3))
     >>> weft.vmap(weft.sum(x * w), {x: rows}).shape
     ('n',)
+
+    Of the gradient of one example's cost: the gradients of all examples.
+
+    >>> weft.vmap(weft.grad(weft.sum(weft.tanh(x * w)), w), {x: rows}).shape
+    ('n', 3)
     """
     if not stacked:
         raise GraphError(
@@ -94,67 +99,6 @@ def _repeat(out: Node, length: Size) -> Node:
     return node
 
 
-def jacobian(y: Node, x: Any, kink: str = "left") -> Any:
-    """Return the matrix of derivatives of `y` with respect to `x`, as graph.
-
-    Parameters
-    ----------
-    y : Node
-    x : Node or tree of Node
-    kink : {"left", "right"}
-        Which one-sided derivative to take where an op has two.
-
-    Returns
-    -------
-    Node or tree like `x`
-        Of shape ``y.shape + x.shape``. In the book's notation the Jacobian of y = Wx
-        is W.
-
-    Raises
-    ------
-    GraphError, ShapeError
-        If `y` is no node of floats, or its number of elements is a product of symbols.
-
-    Examples
-    --------
-    >>> import weft
-    >>> x = weft.input("x", (2,))
-    >>> weft.jacobian(x * x, x).shape
-    (2, 2)
-    """
-    check_floats([y], "derived")
-    ct = input("cotangent", y.shape, y.dtype)
-    count = product(y.shape)
-    basis = reshape(one_hot(arange(count), count, y.dtype), (count, *y.shape))
-    rows = vmap(vjp(y, x, ct, kink), {ct: basis})
-    return tree_map(lambda row: reshape(row, (*y.shape, *row.shape[1:])), rows)
-
-
-def hessian(cost: Node, wrt: Any, kink: str = "left") -> Any:
-    """Return the matrix of second derivatives of a scalar, as graph.
-
-    Parameters
-    ----------
-    cost : Node of shape ()
-    wrt : Node or tree of Node
-    kink : {"left", "right"}
-        As in `jacobian`, in both derivatives.
-
-    Returns
-    -------
-    Node or tree of trees like `wrt`
-        For a node, of shape ``wrt.shape + wrt.shape``; for a tree, the blocks.
-
-    Examples
-    --------
-    >>> import weft
-    >>> x = weft.input("x", (3,))
-    >>> weft.hessian(weft.sum(x * x), x).shape
-    (3, 3)
-    """
-    return tree_map(lambda g: jacobian(g, wrt, kink), grad(cost, wrt, kink))
-
-
 def hvp(cost: Node, wrt: Any, v: Any, kink: str = "left") -> Any:
     """Return the Hessian of a scalar times `v`, without the Hessian, as graph.
 
@@ -166,8 +110,8 @@ def hvp(cost: Node, wrt: Any, v: Any, kink: str = "left") -> Any:
     wrt : Node or tree of Node
     v : tree like `wrt`
         Nodes or arrays of the shapes of `wrt`.
-    kink : {"left", "right"}
-        As in `jacobian`, in both derivatives.
+    kink : {"left", "right", "report"}
+        Which one-sided derivative to take where an op has two, in both derivatives.
 
     Returns
     -------

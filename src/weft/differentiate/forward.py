@@ -8,7 +8,14 @@ derivative, whatever the number of outputs.
 from collections.abc import Mapping
 from typing import Any
 
-from weft.differentiate.reverse import carries, check_kink, derivative_of, of_like_shape
+from weft.differentiate.reverse import of_like_shape
+from weft.differentiate.sides import (
+    carries,
+    check_kink,
+    derivative_of,
+    kinks,
+    refuse,
+)
 from weft.graph.dtype import is_float
 from weft.graph.errors import GraphError
 from weft.graph.node import Node, describe
@@ -26,8 +33,9 @@ def jvp(outputs: Any, tangents: Mapping[Node, Any], kink: str = "left") -> Any:
     outputs : Node or tree of Node
     tangents : mapping of Node to Node or array
         The direction: per leaf (or interior node) a tangent of its shape.
-    kink : {"left", "right"}
-        Which one-sided derivative to take where an op has two.
+    kink : {"left", "right", "report"}
+        Which one-sided derivative to take where an op has two; "report" takes none,
+        and lists the nodes that have two.
 
     Returns
     -------
@@ -38,6 +46,8 @@ def jvp(outputs: Any, tangents: Mapping[Node, Any], kink: str = "left") -> Any:
     ------
     GraphError, ShapeError
         If a tangent does not have its node's shape, or the node is not a float.
+    KinkError
+        With "report", if a node on the way has a kink.
 
     Examples
     --------
@@ -48,6 +58,8 @@ def jvp(outputs: Any, tangents: Mapping[Node, Any], kink: str = "left") -> Any:
     """
     check_kink(kink)
     outs, _ = flatten(outputs)
+    if kink == "report":
+        refuse(kinks(outs, wrt=list(tangents)))
     known: dict[Node, Any] = {x: _tangent(x, t) for x, t in tangents.items()}
     for node in topological(outs):
         parts = tuple(known.get(i) for i in node.inputs)

@@ -5,17 +5,19 @@ and no graph comes out. `backprop` fills a ``grad_table``, so each node is visit
 `path_sum` adds up one product per path from leaf to cost, which the table avoids.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from weft.differentiate.reverse import (
-    Step,
-    accumulate,
+from weft.differentiate.reverse import Step, accumulate
+from weft.differentiate.sides import (
+    at_kinks,
     carries,
     check_kink,
     derivative_of,
+    on_path,
+    refuse,
 )
 from weft.graph.errors import GraphError, ShapeError
 from weft.graph.node import Node, describe
@@ -27,13 +29,17 @@ from weft.ops.sample import Array
 
 
 def _prepare(
-    cost: Node, feed: Mapping[Node, Any], kink: str
+    cost: Node, targets: Sequence[Node] | None, feed: Mapping[Node, Any], kink: str
 ) -> tuple[list[Node], dict[Node, Any], Step]:
     check_kink(kink)
     if cost.shape != ():
         raise ShapeError(f"a gradient is of a scalar, not of {describe(cost)}{place()}")
     order = topological([cost], stop=set(feed))
     values, bindings = propagate(order, feed)
+    if kink == "report":
+        computed = [node for node in order if node not in feed]
+        path = on_path(computed, [cost], order if targets is None else targets)
+        refuse(at_kinks(computed, path, values, bindings))
 
     def step(i: int, ct: Any, node: Node) -> Any:
         derivative = derivative_of(node, kink)
@@ -63,7 +69,9 @@ def backprop(
         Values of every input and parameter.
     table : bool
         Whether to return the whole ``grad_table``.
-    kink : {"left", "right"}
+    kink : {"left", "right", "report"}
+        Which one-sided derivative to take where an op has two; "report" takes none,
+        and lists the elements that sit at a kink.
 
     Returns
     -------
@@ -75,6 +83,8 @@ def backprop(
     ------
     FeedError
         If a value is missing or does not fit.
+    KinkError
+        With "report", if a value on the way sits at a kink.
 
     Examples
     --------
@@ -83,8 +93,8 @@ def backprop(
     >>> weft.backprop(x * x, x, {x: 3.0})
     array(6.)
     """
-    order, values, step = _prepare(cost, feed, kink)
     targets, structure = flatten(wrt)
+    order, values, step = _prepare(cost, None if table else targets, feed, kink)
     needed = {n for n in order if n.dtype.kind == "f"}
     if not table:
         needed = reached_from(order, targets, carries)
@@ -120,7 +130,8 @@ def path_sum(
     cost : Node of shape ()
     leaf : Node
     feed : mapping of Node to array
-    kink : {"left", "right"}
+    kink : {"left", "right", "report"}
+        As in `backprop`.
 
     Returns
     -------
@@ -133,7 +144,7 @@ def path_sum(
     >>> weft.path_sum(x * x, x, {x: 3.0})
     array(6.)
     """
-    order, values, step = _prepare(cost, feed, kink)
+    order, values, step = _prepare(cost, [leaf], feed, kink)
     toward = reached_from(order, [leaf], carries)
     total = np.zeros(np.shape(values[leaf]), leaf.dtype) if leaf in values else None
     if total is None:

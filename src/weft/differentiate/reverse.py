@@ -9,6 +9,13 @@ result is a graph of the same ops, it can be differentiated again, to any order.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from weft.differentiate.sides import (
+    carries,
+    check_kink,
+    derivative_of,
+    kinks,
+    refuse,
+)
 from weft.graph.dtype import is_float
 from weft.graph.errors import GraphError, ShapeError
 from weft.graph.leaf import constant
@@ -16,32 +23,10 @@ from weft.graph.node import Node, describe
 from weft.graph.origin import derived_from, place
 from weft.graph.tree import flatten, unflatten
 from weft.graph.walk import reached_from, topological
-from weft.ops.record import Derivative, Op, Value, zeros_like
+from weft.ops.record import Value, zeros_like
 
 # step(i, ct, node): what the cotangent of `node` contributes to its input i.
 Step = Callable[[int, Value, Node], Value | None]
-
-KINKS = ("left", "right")
-
-
-def check_kink(kink: str) -> None:
-    """Raise GraphError unless `kink` names a side."""
-    if kink not in KINKS:
-        raise GraphError(f"kink={kink!r} is not one of {', '.join(KINKS)}{place()}")
-
-
-def derivative_of(node: Node, kink: str) -> Derivative | None:
-    """Return the derivative that `node`'s op has on the side `kink`; None for none."""
-    if not isinstance(node.op, Op):
-        return None
-    if kink == "right" and node.op.right is not None:
-        return node.op.right
-    return node.op.derivative
-
-
-def carries(node: Node) -> bool:
-    """Tell whether a derivative can flow through `node`."""
-    return is_float(node.dtype) and derivative_of(node, "left") is not None
 
 
 def accumulate(
@@ -97,8 +82,9 @@ def vjp(outputs: Any, wrt: Any, cotangents: Any, kink: str = "left") -> Any:
         Leaves or interior nodes.
     cotangents : tree like `outputs`
         Nodes or arrays of the shapes of `outputs`.
-    kink : {"left", "right"}
-        Which one-sided derivative to take where an op has two.
+    kink : {"left", "right", "report"}
+        Which one-sided derivative to take where an op has two; "report" takes none,
+        and lists the nodes that have two.
 
     Returns
     -------
@@ -109,6 +95,8 @@ def vjp(outputs: Any, wrt: Any, cotangents: Any, kink: str = "left") -> Any:
     ------
     GraphError, ShapeError
         If a node is not a float, or a cotangent does not have its output's shape.
+    KinkError
+        With "report", if a node on the way has a kink.
 
     Examples
     --------
@@ -125,6 +113,8 @@ def vjp(outputs: Any, wrt: Any, cotangents: Any, kink: str = "left") -> Any:
     check_kink(kink)
     check_floats(outs, "derived")
     check_floats(targets, "differentiated for")
+    if kink == "report":
+        refuse(kinks(outs, wrt=targets))
     seeds: dict[Node, Node] = {}
     for out, given in zip(outs, cts, strict=True):
         ct = of_like_shape("cotangent", out, given)
@@ -152,8 +142,9 @@ def grad(cost: Node, wrt: Any, kink: str = "left") -> Any:
     cost : Node of shape ()
     wrt : Node or tree of Node
         Leaves or interior nodes (a hidden layer, for instance).
-    kink : {"left", "right"}
-        Which one-sided derivative to take where an op has two.
+    kink : {"left", "right", "report"}
+        Which one-sided derivative to take where an op has two; "report" takes none,
+        and lists the nodes that have two.
 
     Returns
     -------
@@ -164,6 +155,8 @@ def grad(cost: Node, wrt: Any, kink: str = "left") -> Any:
     ------
     GraphError, ShapeError
         If the cost is not a float scalar, or `wrt` holds something that is not float.
+    KinkError
+        With "report", if a node on the way has a kink.
 
     Examples
     --------

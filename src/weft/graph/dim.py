@@ -218,7 +218,23 @@ def resolve(size: Size, bindings: Bindings) -> int:
 Polynomial = dict[tuple[str, ...], int]
 
 
-def _polynomial(shape: Sequence[Size]) -> Polynomial:
+def polynomial(shape: Sequence[Size]) -> Polynomial:
+    """Return the number of elements of an array of that shape, as a polynomial.
+
+    Parameters
+    ----------
+    shape : sequence of int or Dim
+
+    Returns
+    -------
+    dict
+        Per product of symbols its factor, none of which is 0; ``()`` is the number 1.
+
+    Examples
+    --------
+    >>> polynomial(as_shape((2, "n", "m+1")))
+    {('m', 'n'): 2, ('n',): 2}
+    """
     total: Polynomial = {(): 1}
     for size in shape:
         factors: list[tuple[tuple[str, ...], int]]
@@ -245,7 +261,7 @@ def same_size(a: Sequence[Size], b: Sequence[Size]) -> bool:
     >>> same_size(as_shape(("n",)), as_shape(("m",)))
     False
     """
-    return _polynomial(a) == _polynomial(b)
+    return polynomial(a) == polynomial(b)
 
 
 def product(shape: Sequence[Size]) -> Size:
@@ -263,7 +279,7 @@ def product(shape: Sequence[Size]) -> Size:
     """
     if all(isinstance(size, int) for size in shape):
         return prod(size for size in shape if isinstance(size, int))
-    terms = _polynomial(shape)
+    terms = polynomial(shape)
     if any(len(key) > 1 for key in terms):
         raise ShapeError(
             f"the number of elements of shape {shape} is a product of symbols: "

@@ -43,6 +43,12 @@ def register(op: Operation) -> None:
     _ops[op.name] = op
 
 
+def unregister(op: Operation) -> None:
+    """Make `op` unknown to `from_json`, and its name free."""
+    if _ops.get(op.name) is op:
+        del _ops[op.name]
+
+
 def registered() -> dict[str, Operation]:
     """Return every op that is known by name."""
     return dict(_ops)

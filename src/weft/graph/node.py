@@ -218,6 +218,18 @@ class Node:
     def __rtruediv__(self, other: Any) -> "Node":
         return self._call("rdivide", other)
 
+    def __floordiv__(self, other: Any) -> "Node":
+        return self._call("floor_divide", other)
+
+    def __rfloordiv__(self, other: Any) -> "Node":
+        return self._call("rfloor_divide", other)
+
+    def __mod__(self, other: Any) -> "Node":
+        return self._call("remainder", other)
+
+    def __rmod__(self, other: Any) -> "Node":
+        return self._call("rremainder", other)
+
     def __pow__(self, other: Any) -> "Node":
         return self._call("power", other)
 

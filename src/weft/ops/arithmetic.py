@@ -157,6 +157,56 @@ negative: Op = elementwise(
     doc="-x.",
 )
 
+# Division with a remainder ----------------------------------------------------------
+
+
+def _emit_remainder(e: Any, x: Any, y: Any) -> Any:
+    rest, zero = e.rem(x, y), e.const(0, x)
+    turned = e.select(e.less(y, zero), e.less(zero, rest), e.less(rest, zero))
+    # Of floats, what is left of nothing has the sign of y as well.
+    none = e.select(e.less(y, zero), e.neg(zero), zero)
+    return e.select(turned, e.add(rest, y), e.select(e.equal(rest, zero), none, rest))
+
+
+def _emit_floor_divide(e: Any, x: Any, y: Any) -> Any:
+    rest, zero = e.rem(x, y), e.const(0, x)
+    turned = e.select(e.less(y, zero), e.less(zero, rest), e.less(rest, zero))
+    # Less what is left it divides to a whole number, but for rounding.
+    near = e.div(e.sub(x, rest), y)
+    near = e.select(turned, e.sub(near, e.const(1, x)), near)
+    whole = e.floor(near)
+    above = e.less(e.const(0.5, x), e.sub(near, whole))
+    whole = e.select(above, e.add(whole, e.const(1, x)), whole)
+    # A zero has the sign of the quotient; x / 0 is what floats say it is.
+    plain = e.div(x, y)
+    whole = e.select(e.equal(near, zero), e.mul(zero, plain), whole)
+    return e.select(e.equal(y, zero), plain, whole)
+
+
+remainder: Op = elementwise(
+    "remainder",
+    forward=np.remainder,
+    partials=(1, lambda out, x, y: -floor_divide(x, y)),
+    emit=_emit_remainder,
+    latex=r"\left({0} \bmod {1}\right)",
+    text="({0} % {1})",
+    sample=[reals(4.7, 5.4), reals(2.05, 2.25)],
+    rule=_numbers,
+    doc="What is left of x divided by y, with the sign of y.",
+)
+
+floor_divide: Op = elementwise(
+    "floor_divide",
+    forward=np.floor_divide,
+    differentiable=False,
+    emit=_emit_floor_divide,
+    latex=r"\left\lfloor \frac{{{0}}}{{{1}}} \right\rfloor",
+    text="({0} // {1})",
+    sample=[reals(-5, 5), reals(0.5, 3)],
+    rule=_numbers,
+    doc="x divided by y, cut to the whole number below.",
+)
+
 # Powers ---------------------------------------------------------------------------
 
 square: Op = elementwise(
@@ -190,7 +240,10 @@ def _power_slope(out: Value, x: Value, y: Value) -> Value:
     if isinstance(y, Node) and y.op is CONSTANT:
         y = y.params["value"]
     if isinstance(y, Node):
-        return y * power(x, y - 1)
+        # At (0, 0) it is 0 * inf: there, x**0 is flat. Only the base is replaced, and
+        # only there, so that derivatives of every order are the formula's elsewhere.
+        flat = OPS["logical_and"](OPS["equal"](x, 0), OPS["equal"](y, 0))
+        return y * power(OPS["where"](flat, 1, x), y - 1)
     # x**0 has slope 0 everywhere, and 0 * x**-1 has none at 0.
     below = np.asarray(y - (y != 0))
     if y.ndim == 0:  # as numbers: x**3 gives 3 * square(x), not 3 * x**(3 - 1)
@@ -231,6 +284,9 @@ def power(x: Value, y: Value) -> Value:
     Returns
     -------
     Node or array
+        At x = 0 its slope in y is 0, and at (0, 0) that in x as well: ``x**0`` is 1
+        for every x. Below 0 only whole exponents give numbers, so the slope in y is
+        taken as 0 there.
 
     Examples
     --------
@@ -426,11 +482,13 @@ __all__ = [
     "clip",
     "divide",
     "floor",
+    "floor_divide",
     "maximum",
     "minimum",
     "multiply",
     "negative",
     "power",
+    "remainder",
     "round",
     "sign",
     "sqrt",

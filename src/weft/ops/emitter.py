@@ -40,7 +40,11 @@ class Emitter(ABC):
 
     @abstractmethod
     def div(self, x: Scalar, y: Scalar) -> Scalar:
-        """X / y, of floats."""
+        """X / y; of whole numbers cut towards zero, and 0 where y is 0."""
+
+    @abstractmethod
+    def rem(self, x: Scalar, y: Scalar) -> Scalar:
+        """What that cut division leaves, with the sign of x: C's fmod; exact."""
 
     @abstractmethod
     def fma(self, x: Scalar, y: Scalar, z: Scalar) -> Scalar:

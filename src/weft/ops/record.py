@@ -27,7 +27,7 @@ import numpy as np
 
 from weft.graph.dim import Dim, Shape
 from weft.graph.errors import GraphError
-from weft.graph.json import register
+from weft.graph.json import register, unregister
 from weft.graph.leaf import CONSTANT, constant
 from weft.graph.node import DType, Node, Params, intern
 from weft.ops.broadcast import common_dtype, elementwise_shape
@@ -119,9 +119,13 @@ class Op:
     cases : callable
         ``cases(rng)``: calls to test.
     emit : callable, optional
-        ``emit(e, *scalars, **params)``: present exactly for elementwise ops.
+        ``emit(e, *scalars, **params)``: for elementwise ops alone. Those of weft all
+        have it; a user's op that has none is computed by ``forward``.
     right : Derivative, optional
         The derivative from the right, for an op with a kink.
+    sides : callable, optional
+        ``sides(out, *inputs, **params)``: the slopes from the left and from the right
+        in the shape of the value, for an op whose derivative at a kink is neither.
     text, latex : str
         Templates; ``{0}`` is the first input, ``{axis}`` a parameter.
     facts : Facts
@@ -144,6 +148,7 @@ class Op:
     text: str = ""
     emit: Callable[..., Any] | None = None
     right: Derivative | None = None
+    sides: Callable[..., tuple[Value, Value]] | None = None
     facts: Facts = field(default_factory=Facts)
     promotes: bool = False
     spelling: Callable[..., Node | None] | None = None
@@ -151,8 +156,7 @@ class Op:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "__doc__", self.doc)
-        register(self)
-        OPS[self.name] = self
+        restore(self)
 
     def __repr__(self) -> str:
         return f"<op {self.name}: {self.doc}>" if self.doc else f"<op {self.name}>"
@@ -194,6 +198,18 @@ class Op:
             return self.forward(*args, **params)
 
 
+def forget(op: Op) -> None:
+    """Free the name of `op`; nodes that it has made keep it."""
+    unregister(op)
+    OPS.pop(op.name, None)
+
+
+def restore(op: Op) -> None:
+    """Make `op` known by its name, when it is built or after it was forgotten."""
+    register(op)
+    OPS[op.name] = op
+
+
 def _typed(value: Value) -> bool:
     return isinstance(value, (np.ndarray, np.generic))
 
@@ -231,12 +247,12 @@ def elementwise(
     name: str,
     *,
     forward: Callable[..., Any],
-    emit: Callable[..., Any],
     latex: str,
     sample: Domain | Sequence[Domain] | Cases,
     partials: Sequence[Any] | None = None,
     right_partials: Sequence[Any] | None = None,
     differentiable: bool = True,
+    emit: Callable[..., Any] | None = None,
     text: str = "",
     facts: Facts | None = None,
     dtype: DType | None = None,

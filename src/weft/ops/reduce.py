@@ -21,7 +21,7 @@ from weft.ops.logic import equal, where
 from weft.ops.record import OPS, Facts, Op, Value, explicit, linear
 from weft.ops.sample import Array, Case, Cases
 from weft.ops.special import exp
-from weft.ops.structure import broadcast_to, expand_dims, reshape, transpose
+from weft.ops.structure import broadcast_to, expand_dims, moveaxis, reshape
 
 Axes = tuple[int, ...]
 
@@ -217,6 +217,18 @@ def _share(out: Value, x: Value, axis: Axes) -> Value:
     return hit / _spread(_sum(hit, axis=axis, keepdims=False), x, axis)
 
 
+def _sides(name: str) -> Any:
+    """Slopes in an element that is the extreme: of several, none moves it alone."""
+
+    def sides(out: Value, x: Value, axis: Axes, keepdims: bool) -> tuple[Value, Value]:
+        hits = cast(equal(x, _spread(out, x, axis)), INT64)
+        alone = cast(_sum(hits, axis=axis, keepdims=keepdims) <= 1, x.dtype)
+        one = broadcast_to(cast(1, x.dtype), out.shape)
+        return (alone, one) if name == "max" else (one, alone)
+
+    return sides
+
+
 def _extreme(name: str, forward: Any) -> Op:
     return explicit(
         name,
@@ -230,6 +242,7 @@ def _extreme(name: str, forward: Any) -> Op:
         jvp=lambda tangents, out, x, axis, keepdims: _sum(
             tangents[0] * _share(out, x, axis), axis=axis, keepdims=keepdims
         ),
+        sides=_sides(name),
         batch=_batch(name),
         cases=_cases(),
         latex=rf"\{name}\left({{0}}\right)",
@@ -302,14 +315,17 @@ def _others(x: Value) -> Value:
 
 
 def _prod_partial(x: Value, axis: Axes) -> Value:
-    stay = tuple(a for a in range(len(x.shape)) if a not in axis)
-    order = (*stay, *axis)
-    moved = transpose(x, order)
-    flat = reshape(
-        moved, (*moved.shape[: len(stay)], product([x.shape[a] for a in axis]))
-    )
-    back = reshape(_others(flat), moved.shape)
-    return transpose(back, sorted(range(len(order)), key=order.__getitem__))
+    """The product of all other elements over several axes, one axis at a time.
+
+    What is left of the product without an element is what is left of its own line,
+    times the other lines: no axes are merged, so each may have a symbol of its own.
+    """
+    if not axis:
+        return broadcast_to(cast(1, x.dtype), x.shape)
+    *rest, last = axis
+    line = _prod(x, axis=(last,), keepdims=True)
+    own = moveaxis(_others(moveaxis(x, last, -1)), -1, last)
+    return own * _prod_partial(line, tuple(rest)) if rest else own
 
 
 _prod: Op = explicit(
@@ -353,7 +369,7 @@ def prod(x: Value, axis: Any = None, keepdims: bool = False) -> Value:
     -------
     Node or array
         Its derivative is exact where elements are 0, and costs the square of the
-        number of factors.
+        length of each axis.
 
     Examples
     --------

@@ -1,12 +1,23 @@
 """Tools to test with: gradient checks, and NumPy as a back end for emitted code.
 
 `check_grads` holds both modes of differentiation, of every order asked for, against
-finite differences. `NumpyEmitter` runs a record's ``emit`` on arrays. Strategies for
-Hypothesis live in `weft.testing.strategies`, which alone needs Hypothesis.
+finite differences; `check_record` holds an op against all that its record promises, and
+`define` makes an op of one's own that has passed. `NumpyEmitter` runs a record's
+``emit`` on arrays. Strategies for Hypothesis live in `weft.testing.strategies`, which
+alone needs Hypothesis.
 """
 
+from weft.testing.define import define
 from weft.testing.gradients import GradientError, check_grads
 from weft.testing.numpy_emitter import NumpyEmitter
 from weft.testing.precision import in_float64
+from weft.testing.records import check_record
 
-__all__ = ["GradientError", "NumpyEmitter", "check_grads", "in_float64"]
+__all__ = [
+    "GradientError",
+    "NumpyEmitter",
+    "check_grads",
+    "check_record",
+    "define",
+    "in_float64",
+]

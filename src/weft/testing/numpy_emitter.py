@@ -45,8 +45,15 @@ class NumpyEmitter(Emitter):
         return np.multiply(x, y)
 
     def div(self, x: Array, y: Array) -> Array:
-        """X / y."""
-        return np.divide(x, y)
+        """X / y; of whole numbers cut towards zero, and 0 where y is 0."""
+        if np.result_type(x, y).kind == "f":
+            return np.divide(x, y)
+        cut = np.floor_divide(np.subtract(x, np.fmod(x, y)), y)
+        return np.asarray(cut, np.result_type(x, y))
+
+    def rem(self, x: Array, y: Array) -> Array:
+        """What that cut division leaves, with the sign of x."""
+        return np.asarray(np.fmod(x, y))
 
     def fma(self, x: Array, y: Array, z: Array) -> Array:
         """X * y + z, rounded twice: NumPy has no other."""

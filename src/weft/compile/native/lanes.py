@@ -61,8 +61,28 @@ class Lanes(Emitter):
         return self._arithmetic("mul", x, y)
 
     def div(self, x: Value, y: Value) -> Value:
-        """X / y, of floats."""
-        return self._arithmetic("div", x, y)
+        """X / y; of whole numbers cut towards zero, and 0 where y is 0."""
+        if x.element in FLOATS:
+            return self._arithmetic("div", x, y)
+        zero = self.equal(y, self.const(0, y))
+        minus = self.equal(y, self.const(-1, y))
+        cut = self.function.binary("sdiv", x, self._safe(y))
+        return self.select(zero, self.const(0, x), self.select(minus, self.neg(x), cut))
+
+    def rem(self, x: Value, y: Value) -> Value:
+        """What that cut division leaves, with the sign of x."""
+        if x.element in FLOATS:
+            return self._arithmetic("rem", x, y)
+        # By 1 nothing is left, as by 0 and -1.
+        return self.function.binary("srem", x, self._safe(y))
+
+    def _safe(self, y: Value) -> Value:
+        """`y`, and 1 for the divisors at which the machine stops: 0 and -1."""
+        one = self.const(1, y)
+        stops = self.logical_or(
+            self.equal(y, self.const(0, y)), self.equal(y, self.const(-1, y))
+        )
+        return self.select(stops, one, y)
 
     def _arithmetic(self, opcode: str, x: Value, y: Value) -> Value:
         prefix = "f" if x.element in FLOATS else ""
