@@ -142,6 +142,17 @@ def test_gauss_newton_is_the_hessian_of_a_linear_model():
     assert np.abs(curvature.dense(newton) - curvature.dense(hessian)).max() < 1e-13
 
 
+def test_a_penalty_has_its_own_hessian_beside_gauss_newton():
+    penalty = 0.1 * weft.sum(TINY.wrt["0"]["W"] ** 4)
+    args = TINY.outputs, TINY.wrt, TINY.feed
+    bare = curvature.gauss_newton_operator(TINY.cost, *args)
+    both = curvature.gauss_newton_operator(TINY.cost + penalty, *args)
+    exact = np.zeros(44)
+    exact[:15] = 1.2 * np.ravel(TINY.feed[TINY.wrt["0"]["W"]]) ** 2
+    found = curvature.dense(both) - curvature.dense(bare)
+    assert np.abs(found - np.diag(exact)).max() < 1e-12
+
+
 def test_gauss_newton_of_several_outputs():
     outputs = {"a": TINY.outputs[:, :2], "b": TINY.outputs[:, 2:]}
     loss = weft.mean(outputs["a"] ** 2) + weft.mean(weft.exp(outputs["b"]))

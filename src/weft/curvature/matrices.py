@@ -14,12 +14,13 @@ Martens, New insights on the natural gradient (2020).
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from weft.curvature.operator import CurvatureOperator, operator
+from weft.curvature.operator import CurvatureOperator, applied, operator
 from weft.differentiate import hvp, jvp, vjp
 from weft.graph.errors import GraphError, ShapeError
+from weft.graph.leaf import input as make_input
 from weft.graph.node import Node, describe
 from weft.graph.tree import flatten
-from weft.graph.walk import reached_from, topological
+from weft.graph.walk import rebuild, topological
 from weft.ops.arithmetic import cast
 from weft.ops.reduce import size, softmax, sum
 from weft.ops.special import exp, sigmoid
@@ -119,7 +120,7 @@ def gauss_newton_operator(
     ----------
     loss : Node of shape ()
         Computed from `outputs`. What it has of the parameters beside them, such as a
-        penalty, is left out.
+        penalty, comes in with its own Hessian.
     outputs : Node or tree of Node
         What the network returns: the nodes in which the loss is convex, such as logits.
     wrt, feed, batch_size, reduction, kink, engine, threads
@@ -148,19 +149,35 @@ def gauss_newton_operator(
     """
     _check_scalar(loss)
     outs = flatten(outputs)[0]
-    reached = reached_from(topological([loss]), outs)
-    if loss not in reached or not set(outs) <= set(topological([loss])):
+    if not set(outs) <= set(topological([loss])):
         raise GraphError(
             f"{describe(loss)} is not computed from all of the outputs given: name the "
             "nodes of its graph that the network returns"
         )
 
     def product(v: list[Node]) -> list[Node]:
-        targets = flatten(wrt)[0]
-        tangents = jvp(outs, dict(zip(targets, v, strict=True)), kink)
-        return list(vjp(outs, targets, hvp(loss, outs, tangents, kink), kink))
+        tangents = dict(zip(flatten(wrt)[0], v, strict=True))
+        return _gauss_newton(loss, outs, tangents, kink)
 
     return operator(product, [loss], wrt, feed, batch_size, reduction, engine, threads)
+
+
+def _gauss_newton(
+    loss: Node, outs: list[Node], tangents: dict[Node, Node], kink: str
+) -> list[Node]:
+    # The loss cut off the network: a function of the outputs, and of those parameters
+    # that it has beside them.
+    ends = [make_input("output", z.shape, z.dtype) for z in outs]
+    (alone,) = rebuild([loss], dict(zip(outs, ends, strict=True)), applied)
+    own = [x for x in tangents if x in topological([alone])]
+    along = [*jvp(outs, tangents, kink), *(tangents[x] for x in own)]
+    apart = list(hvp(alone, [*ends, *own], along, kink))
+    inner = rebuild(apart, dict(zip(ends, outs, strict=True)), applied)
+    back = vjp(outs, list(tangents), inner[: len(outs)], kink)
+    found = dict(zip(tangents, back, strict=True))
+    for x, term in zip(own, inner[len(outs) :], strict=True):
+        found[x] = found[x] + term
+    return list(found.values())
 
 
 def fisher_operator(

@@ -139,13 +139,14 @@ def operator(
     }
     program = compile(
         [*vector, *fed.values()],
-        rebuild(product(vector), fed, _applied),
+        rebuild(product(vector), fed, applied),
         engine=engine,
         threads=threads,
     )
     return CurvatureOperator(program, feed)
 
 
-def _applied(node: Node, inputs: tuple[Node, ...]) -> Node:
+def applied(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """Return the op of `node` on other inputs."""
     assert isinstance(node.op, Op)
     return intern(node.op, inputs, node.params)
