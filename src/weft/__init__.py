@@ -19,6 +19,7 @@ from weft.ops import *  # noqa: F403
 
 # Public name -> the module that has it; a name equal to its module's is the module.
 _LAZY = {
+    "curvature": "weft.curvature",
     "nn": "weft.nn",
     "train": "weft.train",
     "tables": "weft.tables",

@@ -148,10 +148,28 @@ def test_random_graphs_against_finite_differences(graph):
 @given(graphs(kinks=True, scalar=True))
 def test_forward_over_reverse_is_reverse_over_reverse(graph):
     leaves, v = list(graph.leaves), directions(graph)
-    forward = weft.jvp(weft.grad(graph.output, leaves), v)
-    reverse = weft.hvp(graph.output, leaves, list(v.values()))
+    forward, reverse = (
+        weft.hvp(graph.output, leaves, list(v.values()), mode=mode)
+        for mode in ("forward", "reverse")
+    )
     both = weft.evaluate([forward, reverse], graph.feed)
     assert all(map(close, *both))
+
+
+@SOME
+@given(graphs(scalar=True))
+def test_the_hessian_along_a_direction_is_a_difference_of_gradients(graph):
+    leaves, v = list(graph.leaves), directions(graph)
+    forward, finite = weft.evaluate(
+        [
+            weft.hvp(graph.output, leaves, list(v.values()), mode=mode)
+            for mode in ("forward", "finite")
+        ],
+        graph.feed,
+    )
+    scale = max(1, *(np.max(np.abs(a), initial=0) for a in forward))
+    for a, b in zip(forward, finite, strict=True):
+        assert np.allclose(a, b, rtol=1e-4, atol=1e-4 * scale)
 
 
 @SOME

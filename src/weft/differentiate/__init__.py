@@ -5,7 +5,7 @@ in, graph out, to any order. Symbol to number (`backprop`, `path_sum`): the book
 algorithms as written. Both read the same rules from the records of the ops.
 """
 
-from weft.differentiate.batched import hvp, vmap
+from weft.differentiate.batched import vmap
 from weft.differentiate.forward import jvp
 from weft.differentiate.jacobian import (
     JacobianPlan,
@@ -15,6 +15,7 @@ from weft.differentiate.jacobian import (
 )
 from weft.differentiate.numeric import backprop, path_sum
 from weft.differentiate.reverse import grad, vjp
+from weft.differentiate.second import hvp
 from weft.differentiate.sides import Kink, KinkError, kinks
 
 __all__ = [

@@ -8,7 +8,6 @@ copy of the graph per entry.
 from collections.abc import Mapping
 from typing import Any
 
-from weft.differentiate.reverse import grad, of_like_shape
 from weft.graph.dim import Size
 from weft.graph.errors import GraphError, ShapeError
 from weft.graph.leaf import constant
@@ -17,7 +16,6 @@ from weft.graph.origin import derived_from, place
 from weft.graph.tree import flatten, unflatten
 from weft.graph.walk import topological
 from weft.ops.record import Op
-from weft.ops.reduce import sum
 from weft.ops.structure import broadcast_to
 
 
@@ -97,51 +95,3 @@ def _stack(x: Any, given: Any) -> Node:
 def _repeat(out: Node, length: Size) -> Node:
     node: Node = broadcast_to(out, (length, *out.shape))
     return node
-
-
-def hvp(cost: Node, wrt: Any, v: Any, kink: str = "left") -> Any:
-    """Return the Hessian of a scalar times `v`, without the Hessian, as graph.
-
-    ``H v = grad((grad f)' v)`` (slide "Hessian-vector products").
-
-    Parameters
-    ----------
-    cost : Node of shape ()
-    wrt : Node or tree of Node
-    v : tree like `wrt`
-        Nodes or arrays of the shapes of `wrt`.
-    kink : {"left", "right", "report"}
-        Which one-sided derivative to take where an op has two, in both derivatives.
-
-    Returns
-    -------
-    Node or tree like `wrt`
-
-    Raises
-    ------
-    GraphError, ShapeError
-        If `v` is no tree like `wrt`, or a part of it has another shape or type.
-
-    Examples
-    --------
-    >>> import weft
-    >>> x = weft.input("x", (2,))
-    >>> h = weft.hvp(weft.sum(x * x), x, [1.0, 0.0])
-    >>> weft.evaluate(h, {x: [5.0, 6.0]})
-    array([2., 0.], dtype=float32)
-    """
-    gradients, structure = flatten(grad(cost, wrt, kink))
-    if isinstance(wrt, Node):
-        directions = [v]
-    else:
-        directions, given = flatten(v)
-        if given != structure:
-            raise GraphError(f"v must be a tree like wrt{place()}")
-    products = [
-        sum(g * of_like_shape("direction", x, d))
-        for x, g, d in zip(flatten(wrt)[0], gradients, directions, strict=True)
-    ]
-    total = products[0]
-    for part in products[1:]:
-        total = total + part
-    return grad(total, wrt, kink)

@@ -17,6 +17,7 @@ from weft.train.history import Epoch, History
 from weft.train.lbfgs import LBFGS
 from weft.train.loop import fit
 from weft.train.metrics import accuracy, r2, rmse
+from weft.train.newton import NewtonCG
 from weft.train.optimizers import (
     SGD,
     AdaGrad,
@@ -60,6 +61,7 @@ __all__ = [
     "RMSProp",
     "AdaGrad",
     "LBFGS",
+    "NewtonCG",
     "clip_by_norm",
     # schedules
     "Schedule",

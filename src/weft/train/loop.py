@@ -17,18 +17,21 @@ from weft.graph.node import DType
 from weft.graph.tree import flatten, tree_map
 from weft.nn.layer import check_shapes
 from weft.nn.network import Network
+from weft.train import lbfgs, newton
 from weft.train.callbacks.base import Beginning, Callback
 from weft.train.data import Rows, as_rows
 from weft.train.descent import ConstraintLike, Descent
 from weft.train.errors import DivergenceWarning, FitError
 from weft.train.evaluate import Evaluator
-from weft.train.lbfgs import LBFGS, ValueAndGradient, minimise
+from weft.train.lbfgs import LBFGS
 from weft.train.monitor import Metric, Monitor, Tree
+from weft.train.newton import NewtonCG
 from weft.train.objective import PenaltyLike
 from weft.train.optimizers import Adam, Optimizer
 from weft.train.result import Fit, State
 from weft.train.schedules import Ahead, ConstantRate, Schedule
 from weft.train.stopping import EarlyStopping
+from weft.train.whole import ValueAndGradient
 
 
 def fit(
@@ -36,7 +39,7 @@ def fit(
     X: Any,
     y: Any,
     *,
-    optimizer: Optimizer | LBFGS | None = None,
+    optimizer: Optimizer | LBFGS | NewtonCG | None = None,
     epochs: int = 100,
     batch_size: int | None = None,
     schedule: Schedule | None = None,
@@ -64,7 +67,7 @@ def fit(
     network : Network
     X : array-like, shape (rows, features)
     y : array-like, shape (rows, *network.output.target_shape)
-    optimizer : Optimizer or LBFGS
+    optimizer : Optimizer, LBFGS or NewtonCG
         `Adam()` by default.
     epochs : int
         At most so many, counted from the start of this call.
@@ -198,7 +201,7 @@ class _Task:
     rows: Rows
     validation: Rows | None
     start: State
-    optimizer: Optimizer | LBFGS
+    optimizer: Optimizer | LBFGS | NewtonCG
     epochs: int
     batch_size: int
     schedule: Schedule
@@ -214,7 +217,7 @@ class _Task:
 
     def beginning(self, monitor: Monitor) -> Beginning:
         """Return what the callbacks are told at first."""
-        whole = isinstance(self.optimizer, LBFGS)
+        whole = isinstance(self.optimizer, LBFGS | NewtonCG)
         return Beginning(
             self.network,
             rows=len(self.rows),
@@ -226,7 +229,7 @@ class _Task:
 
     def run(self, monitor: Monitor) -> tuple[str, State]:
         """Take epochs until something says stop."""
-        if isinstance(self.optimizer, LBFGS):
+        if isinstance(self.optimizer, LBFGS | NewtonCG):
             return self._minimise(self.optimizer, monitor)
         return self._descend(self.optimizer, monitor)
 
@@ -281,12 +284,14 @@ class _Task:
         state = State(descent.params(), descent.optimizer_state(), done, taken)
         return stopped, state
 
-    def _minimise(self, optimizer: LBFGS, monitor: Monitor) -> tuple[str, State]:
+    def _minimise(
+        self, optimizer: LBFGS | NewtonCG, monitor: Monitor
+    ) -> tuple[str, State]:
         idle = self.constraints or self.clip_norm is not None
         if idle or not isinstance(self.schedule, ConstantRate):
             raise FitError(
-                "L-BFGS chooses its own steps: it takes no schedule, constraints or "
-                "clip_norm"
+                "L-BFGS and Newton-CG choose their own steps: they take no schedule, "
+                "constraints or clip_norm"
             )
         function = ValueAndGradient(
             self.network,
@@ -299,9 +304,21 @@ class _Task:
             self.threads,
             self.epochs,
         )
-        stopped, params = minimise(optimizer, function, monitor, self.epochs)
+        kept: Tree = {}
+        if isinstance(optimizer, NewtonCG):
+            stopped, params, kept = newton.minimise(
+                optimizer,
+                function,
+                monitor,
+                self.epochs,
+                self.start.optimizer,
+                self.engine,
+                self.threads,
+            )
+        else:
+            stopped, params = lbfgs.minimise(optimizer, function, monitor, self.epochs)
         done = self.start.epoch + len(monitor.history)
-        return stopped, State(params, {}, done, self.start.step)
+        return stopped, State(params, kept, done, self.start.step)
 
 
 def _conclude(
@@ -358,7 +375,7 @@ def _check_kinds(
 ) -> None:
     """Raise FitError if a setting is not the kind of object it has to be."""
     wanted: list[tuple[str, Any, tuple[type, ...], str]] = [
-        ("optimizer", optimizer, (Optimizer, LBFGS), "train.Adam(0.001)"),
+        ("optimizer", optimizer, (Optimizer, LBFGS, NewtonCG), "train.Adam(0.001)"),
         ("schedule", schedule, (Schedule,), "train.Cosine()"),
         ("early_stopping", early_stopping, (EarlyStopping,), "train.EarlyStopping(10)"),
     ]

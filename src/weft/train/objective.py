@@ -48,6 +48,8 @@ class Objective:
         The same without penalties.
     updates : mapping of str to Node
         Next values of parameters that layers keep themselves, by path.
+    raw : Node
+        What the network returns, before the output unit makes a distribution of it.
     """
 
     rows: tuple[Node, ...]
@@ -59,6 +61,7 @@ class Objective:
     cost: Node
     nll: Node
     updates: Mapping[str, Node]
+    raw: Node
 
 
 def number(name: str) -> Node:
@@ -138,6 +141,7 @@ def objective(
         cost,
         nll,
         by_path(updates),
+        raw,
     )
 
 

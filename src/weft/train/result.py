@@ -63,8 +63,9 @@ class Fit:
         The number of the epoch that `params` are from; 0 if from before the first.
     stopped : str
         Why it ended: "epochs" (all are done), "patience" (early stopping), "schedule"
-        (the learning rate has become too small), "converged" (L-BFGS), "line search"
-        (L-BFGS found no better point), "callback", "interrupted" or "diverged".
+        (the learning rate has become too small), "converged" or "line search" (L-BFGS
+        or Newton-CG: no slope is left, no better point was found), "callback",
+        "interrupted" or "diverged".
     message : str
         The same in a sentence.
     seconds : float
