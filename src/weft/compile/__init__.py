@@ -122,14 +122,14 @@ def compile(
     return _ENGINES[name](made, threads)
 
 
-def _within_memory(engine: str, memory: int) -> str:
+def _within_memory(engine: str, memory: Any) -> str:
     """Return the engine for a byte budget, or say that there is none."""
     if engine not in ("auto", "native"):
         raise GraphError(
             f"engine={engine!r} keeps every value for as long as it is needed: memory= "
             "is for engine='native'"
         )
-    if isinstance(memory, bool) or not isinstance(memory, int) or memory <= 0:
+    if not isinstance(memory, int) or memory <= 0:
         raise GraphError(f"memory={memory!r} is no number of bytes: give a whole one")
     return "native"
 

@@ -25,8 +25,8 @@ from typing import final
 _LEVELS = 4
 # How many plans are tried for each number of levels.
 _TRIES = 10
-# The smallest values are kept, together no more than this share of the memory.
-_SMALL = 1 / 64
+# The smallest values are kept, together no more than this share of all at the peak.
+_SMALL = 1 / 512
 
 # A mark: the task before which it stands, and how deep it lies.
 Mark = tuple[int, int]
@@ -154,9 +154,7 @@ def hastened(work: Work) -> list[int]:
 
     def pays(number: int) -> bool:
         task = work.tasks[number]
-        freed = sum(
-            work.sizes[v] / left[v] for v in task.reads if v not in work.ends
-        )
+        freed = sum(work.sizes[v] / left[v] for v in task.reads if v not in work.ends)
         return freed > sum(work.sizes[v] for v in task.writes)
 
     for first in range(work.fence):
@@ -184,7 +182,10 @@ def hastened(work: Work) -> list[int]:
 
 
 def scheduled(
-    work: Work, budget: int, measure: Callable[[Sequence[int]], int]
+    work: Work,
+    budget: int,
+    measure: Callable[[Sequence[int]], int],
+    least: Callable[[Sequence[int]], int],
 ) -> tuple[list[int] | None, int, int]:
     """Find a schedule that needs no more than so many bytes, and computes little again.
 
@@ -194,13 +195,16 @@ def scheduled(
     budget : int
     measure : callable
         The bytes that a schedule needs.
+    least : callable
+        The bytes that it needs at least, more quickly known.
 
     Returns
     -------
     schedule : list of int or None
         None if none was found.
     bytes : int
-        What it needs; if none was found, the least that any needs.
+        What it needs; if none was found, the least that one does: with so much, one
+        will be.
     turn : int
         The first task that is not computed again.
 
@@ -209,35 +213,40 @@ def scheduled(
     Four values are made and read backward; all are kept, or one is computed again:
 
     >>> forward = [Task((i - 1,) if i else (), (i,), 1) for i in range(4)]
-    >>> backward = [
-    ...     Task((3 - i, 3 + i) if i else (3,), (4 + i,), 1) for i in range(4)
-    ... ]
+    >>> backward = [Task((3 - i, 3 + i) if i else (3,), (4 + i,), 1) for i in range(4)]
     >>> sizes = dict.fromkeys(range(8), 64)
     >>> work = Work((*forward, *backward), sizes, 8, frozenset({7}))
-    >>> scheduled(work, 5 * 64, lambda schedule: peak(work, schedule))[:2]
+    >>> def needs(schedule):
+    ...     return peak(work, schedule)
+    >>> scheduled(work, 5 * 64, needs, needs)[:2]
     ([0, 1, 2, 3, 4, 5, 6, 7], 320)
-    >>> scheduled(work, 4 * 64, lambda schedule: peak(work, schedule))[:2]
+    >>> scheduled(work, 4 * 64, needs, needs)[:2]
     ([0, 1, 2, 3, 4, 5, 6, 0, 7], 256)
     """
     schedule = list(range(len(work.tasks)))
-    least = high = measure(schedule)
-    course = _Course(work, int(_SMALL * budget))
-    if least <= budget:
-        return schedule, least, course.turn
+    high = measure(schedule)
+    course = _Course(work, int(_SMALL * high))
+    if high <= budget:
+        return schedule, high, course.turn
+    thriftiest = high, schedule
     best: tuple[int, int, list[int]] | None = None
     for levels in range(1, _LEVELS + 1):
-        low = 0
-        for _ in range(_TRIES):
-            room = (low + high) // 2
+        # With less room than `low` there is no plan; `high` turns out to be too much.
+        low = course.least_room(levels, high)
+        for k in range(_TRIES):
+            room = low if k == 0 else (low + high) // 2
             marks = course.marks(room, levels)
             if marks is None:
-                low = room
-                continue
+                break
             schedule = course.unrolled(marks)
-            needed = measure(schedule)
-            least = min(least, needed)
+            if k == 0:
+                needed = measure(schedule)
+                thriftiest = min(thriftiest, (needed, schedule))
+            else:
+                needed = least(schedule)
+                needed = measure(schedule) if needed <= budget else needed
             if needed > budget:
-                high = room
+                high = room if k else high
                 continue
             low = room
             found = (work.extra(schedule), needed, schedule)
@@ -245,7 +254,7 @@ def scheduled(
                 best = found
         if best is not None:
             return best[2], best[1], course.turn
-    return None, least, course.turn
+    return None, thriftiest[0], course.turn
 
 
 def peak(work: Work, schedule: Sequence[int]) -> int:
@@ -368,15 +377,11 @@ class _Course:
         saved, beside = [0] * self.turn, [0] * self.turn
         for i in range(self.turn):
             lasting = [
-                v
-                for v in tasks[i].writes
-                if v not in self.kept and self._is_saved(v)
+                v for v in tasks[i].writes if v not in self.kept and self._is_saved(v)
             ]
             if lasting:
                 saved[i] = sum(sizes[v] for v in lasting)
-                behind = [
-                    r for v in lasting for r in self.readers[v] if r >= self.turn
-                ]
+                behind = [r for v in lasting for r in self.readers[v] if r >= self.turn]
                 beside[i] = max(others[min(behind) : max(behind) + 1])
         return saved, beside
 
@@ -434,6 +439,17 @@ class _Course:
             room -= self._held(start, end)
             start = end
         return start
+
+    def least_room(self, levels: int, most: int) -> int:
+        """Return the least memory for which marks are found."""
+        low, high = 0, most
+        while low < high:
+            room = (low + high) // 2
+            if self._furthest(0, room, levels) < self.turn:
+                low = room + 1
+            else:
+                high = room
+        return high
 
     def marks(self, room: int, levels: int) -> list[Mark] | None:
         """Choose marks with which so much memory is enough; None if there are none."""

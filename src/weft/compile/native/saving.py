@@ -28,9 +28,6 @@ from weft.compile.native.show import flops
 from weft.compile.recompute import Saving, Task, Work, hastened, scheduled
 from weft.graph.errors import GraphError
 
-# How often a plan is made anew because buffers could not be laid without gaps.
-_TRIES = 6
-
 # Steps that write a buffer together: they are taken together.
 Piece = tuple[Step, ...]
 
@@ -66,41 +63,44 @@ def within(
     GraphError
         If no schedule is found that needs so little; it tells the least.
     """
-    without = beside + arrange(form, bindings, copied)[1]
     pieces = _pieces(form)
     early = _rebuilt(form, pieces, hastened(_work(form, pieces, bindings)))
-    pieces = _pieces(early)
-    work = _work(early, pieces, bindings)
-
-    def measure(schedule: Sequence[int]) -> int:
-        again = _rebuilt(early, pieces, schedule)
-        return beside + occupied(again, bindings, copied)
-
-    aim = memory
-    for _ in range(_TRIES):
-        schedule, least, turn = scheduled(work, aim, measure)
-        if schedule is None:
-            break
-        found = _rebuilt(early, pieces, schedule)
-        size = beside + arrange(found, bindings, copied)[1]
-        if size <= memory:
-            saving = Saving(
-                memory,
-                size,
-                without,
-                _twice(pieces, schedule),
-                work.extra(schedule),
-                sum(task.cost for task in work.tasks[:turn]),
-            )
-            return replace(found, saving=saving)
-        least = size
-        aim -= size - memory
+    without, base = min(
+        ((_bytes(each, bindings, beside, copied), each) for each in (form, early)),
+        key=lambda pair: pair[0],
+    )
+    pieces = _pieces(base)
+    work = _work(base, pieces, bindings)
+    schedule, size, turn = scheduled(
+        work,
+        memory,
+        lambda order: _bytes(_rebuilt(base, pieces, order), bindings, beside, copied),
+        lambda order: (
+            beside + occupied(_rebuilt(base, pieces, order), bindings, copied)
+        ),
+    )
+    if schedule is not None:
+        saving = Saving(
+            memory,
+            size,
+            without,
+            _twice(pieces, schedule),
+            work.extra(schedule),
+            sum(task.cost for task in work.tasks[:turn]),
+        )
+        return replace(_rebuilt(base, pieces, schedule), saving=saving)
     sizes = ", ".join(f"{name} = {size}" for name, size in bindings.items())
     raise GraphError(
         f"memory={memory} bytes is too little{f' for {sizes}' if sizes else ''}: the "
-        f"least found is {least} bytes ({without} without computing anything again); "
+        f"least found is {size} bytes ({without} without computing anything again); "
         "allow more, or take smaller batches"
     )
+
+
+def _bytes(
+    form: Form, bindings: Mapping[str, int], beside: int, copied: Sequence[Buffer]
+) -> int:
+    return beside + arrange(form, bindings, copied)[1]
 
 
 # Pieces -----------------------------------------------------------------------------
