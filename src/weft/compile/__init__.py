@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from weft.compile.cost import Cost, cost
 from weft.compile.interpret import evaluate
 from weft.compile.program import Plan, Program, plan
 from weft.compile.reference import ReferenceProgram
@@ -154,4 +155,4 @@ def _rewritten(given: Plan) -> Plan:
     return replace(given, outputs=tuple(better[:count]), updates=updates)
 
 
-__all__ = ["Plan", "Program", "compile", "evaluate", "plan"]
+__all__ = ["Cost", "Plan", "Program", "compile", "cost", "evaluate", "plan"]
