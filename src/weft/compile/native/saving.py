@@ -1,9 +1,4 @@
-"""A form within a byte budget: steps in a thriftier order, some of them twice.
-
-What is planned is said in `weft.compile.recompute`; here a form becomes the tasks that
-are planned, and a schedule becomes a form again. A step that is taken once more writes
-to buffers of its own, and who comes behind it reads those. It is the same kernel on the
-same numbers; so is every other step, and the results are the same to the last bit.
+"""A form within a byte budget: steps are taken twice, so that values need not stay.
 
 It is done for one set of sizes, since what fits depends on them. Kernels know no sizes:
 nothing is compiled for it.
@@ -12,24 +7,11 @@ nothing is compiled for it.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from weft.compile.native.arena import arrange, needed, occupied
-from weft.compile.native.extent import value
-from weft.compile.native.form import (
-    Access,
-    Buffer,
-    Form,
-    LoopStep,
-    Matrix,
-    OpStep,
-    ProductStep,
-    Step,
-)
-from weft.compile.native.show import flops
-from weft.compile.recompute import Saving, Task, Work, hastened, scheduled
+from weft.compile.native.arena import arrange, occupied
+from weft.compile.native.form import Buffer, Form
+from weft.compile.native.order import pieces_of, rebuilt, thrifty, twice, work_of
+from weft.compile.recompute import Saving, scheduled
 from weft.graph.errors import GraphError
-
-# Steps that write a buffer together: they are taken together.
-Piece = tuple[Step, ...]
 
 
 def within(
@@ -63,32 +45,29 @@ def within(
     GraphError
         If no schedule is found that needs so little; it tells the least.
     """
-    pieces = _pieces(form)
-    early = _rebuilt(form, pieces, hastened(_work(form, pieces, bindings)))
+    orders = (form, thrifty(form, bindings))
     without, base = min(
-        ((_bytes(each, bindings, beside, copied), each) for each in (form, early)),
+        ((_bytes(each, bindings, beside, copied), each) for each in orders),
         key=lambda pair: pair[0],
     )
-    pieces = _pieces(base)
-    work = _work(base, pieces, bindings)
+    pieces = pieces_of(base)
+    work = work_of(base, pieces, bindings)
     schedule, size, turn = scheduled(
         work,
         memory,
-        lambda order: _bytes(_rebuilt(base, pieces, order), bindings, beside, copied),
-        lambda order: (
-            beside + occupied(_rebuilt(base, pieces, order), bindings, copied)
-        ),
+        lambda order: _bytes(rebuilt(base, pieces, order), bindings, beside, copied),
+        lambda order: beside + occupied(rebuilt(base, pieces, order), bindings, copied),
     )
     if schedule is not None:
         saving = Saving(
             memory,
             size,
             without,
-            _twice(pieces, schedule),
+            twice(pieces, schedule),
             work.extra(schedule),
             sum(task.cost for task in work.tasks[:turn]),
         )
-        return replace(_rebuilt(base, pieces, schedule), saving=saving)
+        return replace(rebuilt(base, pieces, schedule), saving=saving)
     sizes = ", ".join(f"{name} = {size}" for name, size in bindings.items())
     raise GraphError(
         f"memory={memory} bytes is too little{f' for {sizes}' if sizes else ''}: the "
@@ -101,124 +80,3 @@ def _bytes(
     form: Form, bindings: Mapping[str, int], beside: int, copied: Sequence[Buffer]
 ) -> int:
     return beside + arrange(form, bindings, copied)[1]
-
-
-# Pieces -----------------------------------------------------------------------------
-
-
-def _pieces(form: Form) -> list[Piece]:
-    """Group the steps that write the same buffer; they follow one another."""
-    pieces: list[list[Step]] = []
-    written: set[Buffer] = set()
-    for i, step in enumerate(form.steps):
-        targets = set(_temporary(step.writes))
-        if not targets & written or i == form.commit_at:
-            pieces.append([])
-            written = set()
-        pieces[-1].append(step)
-        written |= targets
-    return [tuple(piece) for piece in pieces]
-
-
-def _temporary(buffers: Sequence[Buffer]) -> list[Buffer]:
-    return [b for b in dict.fromkeys(buffers) if b.kind == "temporary"]
-
-
-def _work(form: Form, pieces: Sequence[Piece], bindings: Mapping[str, int]) -> Work:
-    tasks = []
-    sizes: dict[int, int] = {}
-    fence = count = 0
-    for number, piece in enumerate(pieces):
-        if count < form.commit_at:
-            fence = number + 1
-        count += len(piece)
-        writes = _temporary([b for step in piece for b in step.writes])
-        reads = _temporary([b for step in piece for b in step.reads])
-        sizes |= {b.number: needed(b, bindings) for b in writes}
-        tasks.append(
-            Task(
-                tuple(b.number for b in reads if b not in writes),
-                tuple(b.number for b in writes),
-                sum(value(flops(step), bindings) for step in piece),
-            )
-        )
-    ends = frozenset(b.number for b in _temporary(form.outputs))
-    return Work(tuple(tasks), sizes, fence, ends)
-
-
-def _twice(pieces: Sequence[Piece], schedule: Sequence[int]) -> frozenset[int]:
-    """Return the places of the steps that a schedule takes once more."""
-    seen: set[int] = set()
-    found: set[int] = set()
-    place = 0
-    for number in schedule:
-        if number in seen:
-            found.update(range(place, place + len(pieces[number])))
-        seen.add(number)
-        place += len(pieces[number])
-    return frozenset(found)
-
-
-# Forms ------------------------------------------------------------------------------
-
-
-def _rebuilt(form: Form, pieces: Sequence[Piece], schedule: Sequence[int]) -> Form:
-    """Return the form whose steps are taken by a schedule."""
-    buffers = list(form.buffers)
-    steps: list[Step] = []
-    first: dict[int, int] = {}
-    latest: dict[Buffer, Buffer] = {}
-    for number in schedule:
-        piece = pieces[number]
-        if number in first:
-            for buffer in _temporary([b for step in piece for b in step.writes]):
-                copy = replace(buffer, number=len(buffers))
-                buffers.append(copy)
-                latest[buffer] = copy
-        first.setdefault(number, len(steps))
-        steps.extend(_reading(step, latest) for step in piece)
-    committing = sum(map(len, pieces)) - form.commit_at
-    return replace(
-        form,
-        steps=tuple(steps),
-        commit_at=len(steps) - committing,
-        buffers=tuple(buffers),
-        outputs=tuple(latest.get(b, b) for b in form.outputs),
-    )
-
-
-def _reading(step: Step, latest: Mapping[Buffer, Buffer]) -> Step:
-    """Return a step that goes to the latest of each buffer."""
-    if not any(b in latest for b in (*step.reads, *step.writes)):
-        return step
-    match step:
-        case LoopStep():
-            return _moved(step, latest)
-        case ProductStep():
-            after = step.epilogue and _moved(step.epilogue, latest)
-            return replace(
-                step,
-                left=_matrix(step.left, latest),
-                right=_matrix(step.right, latest),
-                target=latest.get(step.target, step.target),
-                epilogue=after,
-            )
-        case OpStep():
-            return replace(
-                step,
-                inputs=tuple(latest.get(b, b) for b in step.inputs),
-                target=latest.get(step.target, step.target),
-            )
-
-
-def _moved(step: LoopStep, latest: Mapping[Buffer, Buffer]) -> LoopStep:
-    return replace(step, accesses=tuple(_access(a, latest) for a in step.accesses))
-
-
-def _matrix(matrix: Matrix, latest: Mapping[Buffer, Buffer]) -> Matrix:
-    return replace(matrix, access=_access(matrix.access, latest))
-
-
-def _access(access: Access, latest: Mapping[Buffer, Buffer]) -> Access:
-    buffer = latest.get(access.buffer)
-    return access if buffer is None else replace(access, buffer=buffer)
