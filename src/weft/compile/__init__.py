@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from weft.compile.cost import Cost, cost
 from weft.compile.interpret import evaluate
 from weft.compile.program import Plan, Program, plan
 from weft.compile.reference import ReferenceProgram
@@ -25,11 +26,11 @@ _WORTH_COMPILING = 20_000
 _TOO_LARGE = 20_000
 
 
-def _native(plan: Plan, threads: int | None) -> Program:
+def _native(plan: Plan, threads: int | None, memory: int | None = None) -> Program:
     # LLVM takes a quarter of a second to load: only where it is used.
     from weft.compile.native.program import NativeProgram
 
-    return NativeProgram(plan, threads)
+    return NativeProgram(plan, threads, memory=memory)
 
 
 def _debugged(plan: Plan, threads: int | None, compare: bool = False) -> Program:
@@ -55,6 +56,7 @@ def compile(
     engine: str = "auto",
     threads: int | None = None,
     steps: int | None = None,
+    memory: int | None = None,
 ) -> Program:
     """Make a graph ready to run.
 
@@ -79,6 +81,13 @@ def compile(
         reference uses one.
     steps : int, optional
         About how many steps the program will be asked to take.
+    memory : int, optional
+        The most bytes that the values between inputs and outputs may take, in one call
+        or in a run, beside inputs, state and outputs. Where they would take more, some
+        are let go of and computed again: the same kernels on the same numbers, so the
+        results are the same to the last bit. ``print(program)`` shows what is computed
+        again. What fits depends on sizes, and so it is planned when they are known:
+        here, or by the first call. Machine code only.
 
     Returns
     -------
@@ -87,7 +96,8 @@ def compile(
     Raises
     ------
     GraphError, ShapeError, FeedError
-        If the parts do not fit together, or there is no such engine.
+        If the parts do not fit together, there is no such engine, or the memory is too
+        little.
 
     Examples
     --------
@@ -104,9 +114,25 @@ def compile(
     if engine != "auto" and engine not in _ENGINES:
         known = ", ".join(["auto", *_ENGINES])
         raise GraphError(f"there is no engine {engine!r}: choose one of {known}")
+    if memory is not None:
+        engine = _within_memory(engine, memory)
     made = _rewritten(plan(inputs, outputs, updates, state))
     name = _choice(made, steps) if engine == "auto" else engine
+    if memory is not None:
+        return _native(made, threads, memory)
     return _ENGINES[name](made, threads)
+
+
+def _within_memory(engine: str, memory: Any) -> str:
+    """Return the engine for a byte budget, or say that there is none."""
+    if engine not in ("auto", "native"):
+        raise GraphError(
+            f"engine={engine!r} keeps every value for as long as it is needed: memory= "
+            "is for engine='native'"
+        )
+    if not isinstance(memory, int) or memory <= 0:
+        raise GraphError(f"memory={memory!r} is no number of bytes: give a whole one")
+    return "native"
 
 
 def _choice(made: Plan, steps: int | None) -> str:
@@ -129,4 +155,4 @@ def _rewritten(given: Plan) -> Plan:
     return replace(given, outputs=tuple(better[:count]), updates=updates)
 
 
-__all__ = ["Plan", "Program", "compile", "evaluate", "plan"]
+__all__ = ["Cost", "Plan", "Program", "compile", "cost", "evaluate", "plan"]

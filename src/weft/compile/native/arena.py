@@ -6,6 +6,9 @@ by point may write where what it reads for the last time lies.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
+
+import numpy as np
 
 from weft.compile.native.extent import value
 from weft.compile.native.form import Access, Buffer, Form, LoopStep, ProductStep, Step
@@ -34,26 +37,59 @@ def arrange(
     size : int
         Of the whole block.
     """
-    lives = _lives(form)
-    joined = _joined(form, lives)
-    spans: dict[int, tuple[int, int, int]] = {}
-    for buffer, (born, died) in lives.items():
-        root = joined.get(buffer, buffer)
-        size = _bytes(buffer, bindings)
-        if root.number in spans:
-            first, last, other = spans[root.number]
-            spans[root.number] = (min(first, born), max(last, died), max(other, size))
-        else:
-            spans[root.number] = (born, died, size)
-    for buffer in kept:
-        spans[buffer.number] = (-1, len(form.steps), _bytes(buffer, bindings))
+    spans, joined = _spans(form, bindings, kept)
     places, size = _packed(spans)
     for buffer, root in joined.items():
         places[buffer.number] = places[root.number]
     return places, size
 
 
-def _bytes(buffer: Buffer, bindings: Mapping[str, int]) -> int:
+def occupied(
+    form: Form, bindings: Mapping[str, int], kept: Sequence[Buffer] = ()
+) -> int:
+    """Return the most bytes that are occupied at one time: no arrangement needs less.
+
+    Parameters
+    ----------
+    form : Form
+    bindings : mapping of str to int
+    kept : sequence of Buffer
+        As for `arrange`.
+    """
+    spans, _ = _spans(form, bindings, kept)
+    change = [0] * (len(form.steps) + 3)
+    for born, died, size in spans.values():
+        change[born + 1] += size
+        change[died + 2] -= size
+    return max(accumulate(change))
+
+
+# When a buffer is written first, when it is read last, and its bytes.
+_Span = tuple[int, int, int]
+
+
+def _spans(
+    form: Form, bindings: Mapping[str, int], kept: Sequence[Buffer]
+) -> tuple[dict[int, _Span], dict[Buffer, Buffer]]:
+    """Return by number when each place is taken, and which buffers share another's."""
+    lives = _lives(form)
+    joined = _joined(form, lives)
+    spans: dict[int, _Span] = {}
+    for buffer, (born, died) in lives.items():
+        root = joined.get(buffer, buffer)
+        size = needed(buffer, bindings)
+        if root.number in spans:
+            first, last, other = spans[root.number]
+            spans[root.number] = (min(first, born), max(last, died), max(other, size))
+        else:
+            spans[root.number] = (born, died, size)
+    for buffer in kept:
+        spans[buffer.number] = (-1, len(form.steps), needed(buffer, bindings))
+    return spans, joined
+
+
+def needed(buffer: Buffer, bindings: Mapping[str, int]) -> int:
+    """Return the bytes that a buffer takes up, to the end of a cache line."""
     size = value(buffer.elements, bindings) * buffer.dtype.itemsize
     return max(-(-size // ALIGN) * ALIGN, ALIGN)
 
@@ -130,24 +166,17 @@ def _only(loops: LoopStep, buffer: Buffer) -> Access | None:
     return found[0] if len(found) == 1 else None
 
 
-def _packed(
-    spans: Mapping[int, tuple[int, int, int]],
-) -> tuple[dict[int, int], int]:
+def _packed(spans: Mapping[int, _Span]) -> tuple[dict[int, int], int]:
     """Place the large ones first, each as low as those it lives beside let it."""
-    places: dict[int, int] = {}
-    total = 0
-    for number in sorted(spans, key=lambda n: -spans[n][2]):
-        born, died, size = spans[number]
-        beside = sorted(
-            (places[other], places[other] + spans[other][2])
-            for other in places
-            if spans[other][0] <= died and born <= spans[other][1]
-        )
-        at = 0
-        for low, high in beside:
-            if at + size <= low:
-                break
-            at = max(at, high)
-        places[number] = at
-        total = max(total, at + size)
-    return places, total
+    order = sorted(spans, key=lambda n: (-spans[n][2], spans[n][0]))
+    born, died, size = np.array([spans[n] for n in order], np.int64).reshape(-1, 3).T
+    at = np.zeros(len(order), np.int64)
+    for i in range(len(order)):
+        beside = np.flatnonzero((born[:i] <= died[i]) & (born[i] <= died[:i]))
+        beside = beside[np.argsort(at[beside], kind="stable")]
+        # Where all that lie lower end; a gap is what is left up to the next.
+        ends = np.maximum.accumulate(np.append(0, at[beside] + size[beside]))
+        gaps = np.flatnonzero(ends[:-1] + size[i] <= at[beside])
+        at[i] = ends[gaps[0]] if len(gaps) else ends[-1]
+    total = int((at + size).max(initial=0))
+    return dict(zip(order, at.tolist(), strict=True)), total

@@ -11,6 +11,7 @@ from typing import final
 
 from weft.compile.native.extent import Polynomial, plus, times, value
 from weft.compile.native.loops import Loops
+from weft.compile.recompute import Saving
 from weft.graph.dim import Shape
 from weft.graph.node import DType, Node
 
@@ -280,6 +281,8 @@ class Form:
         The user's node that a node stands for.
     updates : mapping of Node to Node
         State leaf and its next value.
+    saving : Saving or None
+        What a byte budget has made of it.
     """
 
     steps: tuple[Step, ...]
@@ -291,3 +294,4 @@ class Form:
     shapes: tuple[Shape, ...]
     causes: dict[Node, Node]
     updates: dict[Node, Node]
+    saving: Saving | None = None

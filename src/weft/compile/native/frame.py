@@ -37,6 +37,7 @@ from weft.compile.native.form import (
 )
 from weft.compile.native.host import HostCall
 from weft.compile.native.library import Kernel, Library
+from weft.compile.native.target import Target
 from weft.compile.native.tickets import MOST_TILES
 from weft.ops.sample import Array
 
@@ -54,6 +55,19 @@ def aligned(size: int) -> Array:
 def address_of(array: Array) -> int:
     """Return where an array's first element is."""
     return int(array.__array_interface__["data"][0])
+
+
+def beside(form: Form, bindings: Mapping[str, int], target: Target) -> int:
+    """Return the bytes that a frame needs beside its temporary buffers."""
+    scratch = max(
+        (
+            scratch_size(step, bindings, target)
+            for step in form.steps
+            if isinstance(step, ProductStep)
+        ),
+        default=0,
+    )
+    return scratch + 2 * ALIGN
 
 
 @final
@@ -101,15 +115,7 @@ class Frame:
             b for b, how in zip(form.inputs, feeding, strict=True) if how != "whole"
         ]
         places, size = arrange(form, bindings, copied)
-        scratch = max(
-            (
-                scratch_size(step, bindings, target)
-                for step in form.steps
-                if isinstance(step, ProductStep)
-            ),
-            default=0,
-        )
-        whole = size + scratch + 2 * ALIGN
+        whole = size + beside(form, bindings, target)
         if arena is None or arena.size < whole:
             arena = aligned(whole)
         self.arena = arena

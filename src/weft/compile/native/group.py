@@ -25,7 +25,7 @@ from weft.compile.native.view import (
     peeled,
     strided,
 )
-from weft.graph.dim import Size
+from weft.graph.dim import Dim, Size
 from weft.graph.leaf import Leaf
 from weft.graph.node import Node
 from weft.graph.walk import topological
@@ -413,8 +413,17 @@ def _late(
         light = is_fused(node) or node.op.name in FOLDS or node.op.name in VIEWS
         # What a position outside could make fail must fail before anything is written.
         light = light and node.op.name not in POSITIONED
+        # A sum over the rows of a batch would keep them until the state is written to.
+        light = light and not _gathers(node)
         leads = node in ends or bool(users.get(node))
         alone = all(user in late for user in users.get(node, ()))
         if light and leads and alone and node not in asked:
             late.add(node)
     return late
+
+
+def _gathers(node: Node) -> bool:
+    """Tell whether a node is a reduction of something as long as the batch."""
+    return node.op.name in FOLDS and any(
+        isinstance(size, Dim) for size in node.inputs[0].shape
+    )

@@ -2,7 +2,7 @@
 
 expand → group → fuse, and then what is left: which buffers there are, which updates may
 be written where the old value lies, and which have to wait in a copy until nobody reads
-it any more.
+it any more. At last the steps are put into an order in which values die early.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,6 +24,7 @@ from weft.compile.native.form import (
 from weft.compile.native.fuse import Fuser, filled, moved, scattered
 from weft.compile.native.group import Group, Grouping, base_of, uses
 from weft.compile.native.kinds import is_fused
+from weft.compile.native.order import thrifty
 from weft.compile.native.view import View, identity, nonunit, row_major, strided
 from weft.graph.dim import Shape, Size
 from weft.graph.leaf import CONSTANT
@@ -54,7 +55,7 @@ def lower(
     expanded, causes = expand([*outputs, *updates.values()])
     count = len(outputs)
     new = dict(zip(updates, expanded[count:], strict=True))
-    return _Lowering(inputs, expanded[:count], new, state, causes).form()
+    return thrifty(_Lowering(inputs, expanded[:count], new, state, causes).form())
 
 
 @final

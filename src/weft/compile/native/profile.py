@@ -23,7 +23,7 @@ from weft.compile.native.frame import ORDER, Frame, address_of, collected, sourc
 from weft.compile.native.library import Library
 from weft.compile.native.machine import Machine, machine
 from weft.compile.native.program import ask
-from weft.compile.native.show import headline
+from weft.compile.native.show import headline, is_again
 from weft.compile.native.threads import lead
 from weft.compile.profile import LOOP, NUMPY, PRODUCT, RANDOM, ROWS, Profile, Row
 from weft.graph.node import DType, Node
@@ -84,9 +84,11 @@ def measured(
 def _rows(frame: Frame, spent: Array, limits: Machine, threads: int) -> list[Row]:
     """Return a row per step of the form; what it is called by, it sums up."""
     found: dict[Any, Row] = {}
+    form = frame.form
+    again = {id(s) for i, s in enumerate(form.steps) if is_again(form, i)}
     for call, step, seconds in zip(frame.calls, frame.steps, spent, strict=True):
         key: Any = call.name if step is None else id(step)
-        row = found.get(key) or Row(*_title(call, step, frame), 0.0, 0, 0, 0.0)
+        row = found.get(key) or Row(*_title(call, step, key in again), 0.0, 0, 0, 0.0)
         found[key] = replace(
             row,
             seconds=row.seconds + float(seconds),
@@ -106,9 +108,9 @@ def _rows(frame: Frame, spent: Array, limits: Machine, threads: int) -> list[Row
     ]
 
 
-def _title(call: Call, step: Step | None, frame: Frame) -> tuple[str, str]:
+def _title(call: Call, step: Step | None, again: bool) -> tuple[str, str]:
     if step is not None:
-        return headline(step), _kind(step)
+        return f"{'again: ' if again else ''}{headline(step)}", _kind(step)
     if call.name == "weft_gather":
         return "gather the rows of a batch", ROWS
     return "take and hand out what is given per step", ROWS

@@ -8,6 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from weft.compile.interpret import Tape
+from weft.compile.native.arena import ALIGN
 from weft.compile.native.checks import check_sizes, depending_on_sizes
 from weft.compile.native.control import Cell
 from weft.compile.native.form import Form, lengths
@@ -16,11 +17,13 @@ from weft.compile.native.frame import (
     Frame,
     address_of,
     aligned,
+    beside,
     collected,
     source,
 )
 from weft.compile.native.library import library
 from weft.compile.native.lower import lower
+from weft.compile.native.saving import within
 from weft.compile.native.show import shown
 from weft.compile.native.threads import cores, entry_points, lead
 from weft.compile.profile import Profile
@@ -64,6 +67,8 @@ class NativeProgram(Program):
         The result does not depend on it.
     debug : callable, optional
         Given the form, returns what takes each step in the leader's place.
+    memory : int, optional
+        The most bytes that the temporary values of a call, or of a run, may take.
     """
 
     def __init__(
@@ -71,8 +76,9 @@ class NativeProgram(Program):
         plan: Plan,
         threads: int | None = None,
         debug: Callable[[Form], Callable[[Frame], None]] | None = None,
+        memory: int | None = None,
     ) -> None:
-        self._plan = plan
+        self._plan, self._memory = plan, memory
         self._threads = cores() if threads is None else max(threads, 1)
         self.form: Form = lower(
             plan.inputs, plan.outputs, plan.updates, list(plan.state)
@@ -104,11 +110,23 @@ class NativeProgram(Program):
         self._dtypes = [node.dtype for node in plan.inputs]
         self._lock = threading.RLock()
         self._state = _Live(self._arrays, self._lock)
+        # Forms within the budget, by sizes and by which inputs are read where they lie.
+        self._within: dict[Any, Form] = {}
+        if memory is not None and not _unsized(plan):
+            self._example()  # what cannot be done is said before the first call
         # Of the latest call or run: its frame, and of its inputs the small ones.
         self._latest: tuple[Frame, Sequence[Array | None]] | None = None
 
     def __str__(self) -> str:
-        return shown(self.form)
+        if self._memory is None:
+            return shown(self.form)
+        planned = list(self._within.values())
+        if planned:
+            return shown(planned[-1])
+        return (
+            f"{shown(self.form)}\nmemory: {self._memory} B; what is computed again is "
+            "planned once sizes are known"
+        )
 
     @property
     def progress(self) -> int:
@@ -180,9 +198,10 @@ class NativeProgram(Program):
     def _frame(self, fed: Sequence[Array]) -> Frame:
         small = [self._debug is not None or a.nbytes <= _SMALL for a in fed]
         feeding = ["placed" if here else "whole" for here in small]
+        bindings = self._bindings(fed)
         frame = Frame(
-            self.form,
-            self._bindings(fed),
+            self._fitting(bindings, feeding),
+            bindings,
             self._library,
             self._held,
             feeding,
@@ -279,9 +298,10 @@ class NativeProgram(Program):
                 np.broadcast_to(np.empty((), a.dtype), shape)
                 for a, shape in zip(fed, shapes, strict=True)
             ]
+            bindings = self._bindings(nothing)
             frame = Frame(
-                self.form,
-                self._bindings(nothing),
+                self._fitting(bindings, how),
+                bindings,
                 self._library,
                 self._held,
                 how,
@@ -345,9 +365,7 @@ class NativeProgram(Program):
 
     def _example(self) -> tuple[Frame, list[Array | None]]:
         """Return a frame to measure with before there is any other."""
-        unknown = [
-            n for n in self._plan.inputs if any(isinstance(s, Dim) for s in n.shape)
-        ]
+        unknown = _unsized(self._plan)
         if unknown:
             raise FeedError(
                 f"{describe(unknown[0])} has no sizes yet: call the program, or let it "
@@ -355,6 +373,25 @@ class NativeProgram(Program):
             )
         fed = [np.zeros(_least(n), n.dtype) for n in self._plan.inputs]
         return self._frame(fed), [None] * len(fed)
+
+    def _fitting(self, bindings: Mapping[str, int], feeding: Sequence[str]) -> Form:
+        """Return the form for such sizes, within the byte budget."""
+        if self._memory is None:
+            return self.form
+        key = (tuple(bindings.items()), tuple(how == "whole" for how in feeding))
+        found = self._within.pop(key, None)
+        if found is None:
+            inputs = zip(self.form.inputs, feeding, strict=True)
+            found = within(
+                self.form,
+                bindings,
+                self._memory,
+                beside(self.form, bindings, self._library.target) + ALIGN,
+                [buffer for buffer, how in inputs if how != "whole"],
+            )
+        self._within[key] = found  # the latest is the last
+        _forget_oldest(self._within)
+        return found
 
     def _bindings(self, values: Sequence[Array]) -> dict[str, int]:
         nodes = [*self._plan.inputs, *self._arrays]
@@ -435,6 +472,11 @@ def _small(fed: Sequence[Array], how: Sequence[str]) -> list[Array | None]:
         keep = role != "gathered" and one.nbytes <= _SMALL
         found.append(one.copy() if keep else None)
     return found
+
+
+def _unsized(plan: Plan) -> list[Node]:
+    """List the inputs whose sizes are known only when they are given."""
+    return [n for n in plan.inputs if any(isinstance(s, Dim) for s in n.shape)]
 
 
 def _least(node: Node) -> tuple[int, ...]:

@@ -33,10 +33,17 @@ def shown(form: Form) -> str:
     for i, step in enumerate(form.steps):
         if i == form.commit_at:
             lines.append("-- from here on the state is written to --")
-        lines.extend(_step(i, step))
+        lines.extend(_step(i, step, is_again(form, i)))
     names = ", ".join(_named(buffer) for buffer in form.outputs)
     lines.append(f"outputs: {names}" if names else "no outputs")
+    if form.saving is not None:
+        lines.append(str(form.saving))
     return "\n".join(lines)
+
+
+def is_again(form: Form, i: int) -> bool:
+    """Tell whether a step is taken once more, for want of memory."""
+    return form.saving is not None and i in form.saving.again
 
 
 def headline(step: Step) -> str:
@@ -103,8 +110,8 @@ def amount(size: Extent, bindings: Mapping[str, int] | None = None) -> str:
     return f"{size} "
 
 
-def _step(i: int, step: Step) -> Iterable[str]:
-    yield f"{i:3}  {headline(step)}"
+def _step(i: int, step: Step, again: bool) -> Iterable[str]:
+    yield f"{i:3}  {'again: ' if again else ''}{headline(step)}"
     reads = ", ".join(_named(buffer) for buffer in dict.fromkeys(step.reads))
     writes = ", ".join(_named(buffer) for buffer in step.writes)
     yield f"       {reads or 'nothing'} -> {writes}"
