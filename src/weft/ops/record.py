@@ -39,6 +39,7 @@ Vjp = Callable[[int, Value, Value, tuple[Value, ...], Params], Value | None]
 Jvp = Callable[[tuple[Value | None, ...], Value, tuple[Value, ...], Params], Value]
 Batch = Callable[[tuple[Node, ...], tuple[bool, ...], Params], Node]
 Infer = Callable[..., tuple[Shape, DType]]
+Latex = str | Callable[[Node], str]
 
 # Every op by its name. The rules generated below speak of `where`, `sum`, `reshape`,
 # `broadcast_to` and `cast`, which are records themselves and come later.
@@ -123,7 +124,11 @@ class Op:
     right : Derivative, optional
         The derivative from the right, for an op with a kink.
     text, latex : str
-        Templates; ``{0}`` is the first input, ``{axis}`` a parameter.
+        Templates; ``{0}`` is the first input, ``{axis}`` a parameter. For LaTeX also
+        a function of the node that returns one.
+    binds : str
+        How tightly the LaTeX binds: a level of `weft.graph.latex`. What is not an atom
+        comes in parentheses wherever it has to.
     facts : Facts
     promotes : bool
         Whether the inputs are first brought to one type.
@@ -140,8 +145,9 @@ class Op:
     derivative: Derivative | None
     batch: Batch
     cases: Cases
-    latex: str
+    latex: Latex
     text: str = ""
+    binds: str = "atom"
     emit: Callable[..., Any] | None = None
     right: Derivative | None = None
     facts: Facts = field(default_factory=Facts)
@@ -232,12 +238,13 @@ def elementwise(
     *,
     forward: Callable[..., Any],
     emit: Callable[..., Any],
-    latex: str,
+    latex: Latex,
     sample: Domain | Sequence[Domain] | Cases,
     partials: Sequence[Any] | None = None,
     right_partials: Sequence[Any] | None = None,
     differentiable: bool = True,
     text: str = "",
+    binds: str = "atom",
     facts: Facts | None = None,
     dtype: DType | None = None,
     promotes: bool = True,
@@ -249,7 +256,7 @@ def elementwise(
 
     Parameters
     ----------
-    name, forward, emit, latex, text, facts, spelling, doc
+    name, forward, emit, latex, text, binds, facts, spelling, doc
         As in `Op`.
     sample : Domain, sequence of Domain, or cases
         Where each argument is tested.
@@ -300,6 +307,7 @@ def elementwise(
         emit=emit,
         latex=latex,
         text=text,
+        binds=binds,
         facts=facts or Facts(),
         promotes=promotes,
         spelling=spelling,
@@ -435,7 +443,7 @@ def linear(
     adjoints: Sequence[Callable[..., Value] | None] | Callable[..., Value],
     batch: Callable[..., Node],
     cases: Cases,
-    latex: str,
+    latex: Latex,
     joint: bool = False,
     **rest: Any,
 ) -> Op:
@@ -507,7 +515,7 @@ def explicit(
     rule: Infer,
     batch: Callable[..., Node],
     cases: Cases,
-    latex: str,
+    latex: Latex,
     vjp: Sequence[Callable[..., Value] | None] | None = None,
     jvp: Callable[..., Value] | None = None,
     differentiable: bool = True,
