@@ -23,6 +23,7 @@ _LAZY = {
     "train": "weft.train",
     "tables": "weft.tables",
     "testing": "weft.testing",
+    "draw": "weft.show",
     "MLPClassifier": "weft.estimators",
     "MLPRegressor": "weft.estimators",
     "TabularClassifier": "weft.estimators",
