@@ -25,6 +25,7 @@ _LAZY = {
     "tables": "weft.tables",
     "testing": "weft.testing",
     "define": "weft.testing",
+    "draw": "weft.show",
     "MLPClassifier": "weft.estimators",
     "MLPRegressor": "weft.estimators",
     "TabularClassifier": "weft.estimators",

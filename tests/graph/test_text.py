@@ -1,4 +1,4 @@
-"""A graph for the eye: text and LaTeX, with shared parts named once."""
+"""A graph for the eye: text, with shared parts named once."""
 
 import numpy as np
 import pytest
@@ -38,28 +38,9 @@ def test_text(node, expected):
     assert expected in weft.text(node())
 
 
-@pytest.mark.parametrize(
-    ("node", "expected"),
-    [
-        (lambda: x / y, r"\frac{x}{y}"),
-        (lambda: weft.sqrt(x), r"\sqrt{x}"),
-        (lambda: weft.exp(x * y), r"e^{x \cdot y}"),
-        (lambda: weft.sigmoid(x), r"\sigma\left(x\right)"),
-        (lambda: weft.softplus(x), r"\zeta\left(x\right)"),
-        (lambda: W, r"\mathrm{W\_1}"),
-        (lambda: x * -np.inf, r"x \cdot -\infty"),
-        (lambda: weft.where(x > 0, x, y), r"\begin{cases} x & \left[x > 0\right] \\ y"),
-        (lambda: weft.sum(x), r"\sum x"),
-    ],
-)
-def test_latex(node, expected):
-    assert expected in weft.latex(node())
-
-
 def test_shared_parts_are_named_once():
     e = weft.exp(x)
     assert weft.text(e * e + weft.sin(e)) == "a = exp(x)\n((a * a) + sin(a))"
-    assert weft.latex(e * e) == "a = e^{x} \\\\\na \\cdot a"
 
 
 def test_names_of_leaves_are_not_taken_for_shared_parts():
@@ -77,15 +58,6 @@ def test_many_shared_parts():
     names = [line.split(" = ")[0] for line in lines[:-1]]
     assert len(set(names)) == 39
     assert names[:2] == ["a", "b"]
-
-
-@pytest.mark.parametrize("name", ["a_b", "%", "100%", "{x}", "a^b", "c:\\d", "#&$~"])
-def test_names_are_escaped_in_latex(name):
-    written = weft.latex(weft.exp(weft.input(name, ())))
-    plain = written.replace(r"\{", "").replace(r"\}", "")
-    assert plain.count("{") == plain.count("}")
-    assert not any(sign in plain.replace(f"\\{sign}", "") for sign in "_%&#$~")
-    assert weft.text(weft.input(name, ())) == name
 
 
 def test_a_deep_chain_is_broken_into_lines():
@@ -106,32 +78,9 @@ def test_trees_are_written_in_order():
 @given(graphs(kinks=True))
 def test_length_is_proportional_to_the_graph(graph):
     order = weft.topological([graph.output])
-    for write in (weft.text, weft.latex):
-        written = write(graph.output)
-        assert len(written) < 100 * len(order)
-        assert written == write(graph.output)
-
-
-@pytest.mark.parametrize(
-    ("build", "expected"),
-    [
-        (lambda a, b, c: a.T @ (b * c), r"{a}^{\top} \left(b \cdot c\right)"),
-        (lambda a, b, c: (a.T @ b) * c, r"\left({a}^{\top} b\right) \cdot c"),
-        (lambda a, b, c: (b + c) / (b * c), r"\frac{b + c}{b \cdot c}"),
-        (lambda a, b, c: weft.square(-b), r"{\left(-b\right)}^2"),
-        (
-            lambda a, b, c: (b + c) * (b - c),
-            r"\left(b + c\right) \cdot \left(b - c\right)",
-        ),
-        (lambda a, b, c: weft.exp(b + c), "e^{b + c}"),
-        (lambda a, b, c: weft.sum(b) * weft.sum(c), None),
-    ],
-)
-def test_latex_keeps_the_parentheses_that_are_needed(build, expected):
-    a, b, c = (weft.input(name, (4, 4)) for name in "abc")
-    written = weft.latex(build(a, b, c))
-    expected = expected or r"\left(\sum b\right) \cdot \left(\sum c\right)"
-    assert written == expected
+    written = weft.text(graph.output)
+    assert len(written) < 100 * len(order)
+    assert written == weft.text(graph.output)
 
 
 def test_a_sign_under_a_power_is_in_parentheses():

@@ -16,10 +16,11 @@ from weft.graph.errors import (
     WeftError,
 )
 from weft.graph.json import from_json, to_json
+from weft.graph.latex import latex
 from weft.graph.leaf import constant, input, parameter
 from weft.graph.node import Node
 from weft.graph.origin import origin_of
-from weft.graph.text import latex, text
+from weft.graph.text import text
 from weft.graph.tree import flatten, paths, tree_map, unflatten
 from weft.graph.walk import leaves, topological
 

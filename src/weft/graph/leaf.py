@@ -36,6 +36,7 @@ class Leaf:
     name: str
     text: str = ""
     latex: str = ""
+    binds: str = "atom"
 
     def infer(self, inputs: tuple[Node, ...], params: Params) -> tuple[Shape, DType]:
         """Refuse: nothing is inferred about a leaf."""

@@ -42,8 +42,12 @@ class Operation(Protocol):
         """A template for `weft.text`; empty for ``name(inputs)``."""
 
     @property
-    def latex(self) -> str:
-        """A template for `weft.latex`."""
+    def latex(self) -> "str | Callable[[Node], str]":
+        """A template for `weft.latex`, or what returns one for a node."""
+
+    @property
+    def binds(self) -> str:
+        """How tightly that binds: a level of `weft.graph.latex`."""
 
     def infer(self, inputs: "tuple[Node, ...]", params: Params) -> tuple[Shape, DType]:
         """Return the shape and data type of the op's value, or say why not."""

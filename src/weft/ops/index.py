@@ -12,6 +12,7 @@ import numpy as np
 from weft.graph.dim import Shape, Size, as_dim, product
 from weft.graph.dtype import INT64, as_dtype
 from weft.graph.errors import DTypeError, FeedError, ShapeError
+from weft.graph.latex import dimension, indices, over
 from weft.graph.leaf import constant
 from weft.graph.node import DType, Node, intern, names_operands
 from weft.ops.broadcast import normal_axis
@@ -58,7 +59,7 @@ _arange: Op = explicit(
         Case("five", (), {"length": 5}),
         Case("none", (), {"length": 0}),
     ],
-    latex=r"\left(0, \dots, {length} - 1\right)",
+    latex=lambda node: rf"\left(0, \dots, {dimension(node.shape[0])} - 1\right)",
     doc="The whole numbers from 0.",
 )
 
@@ -192,7 +193,8 @@ _take: Op = linear(
         Case("one", (rng.normal(size=(2, 3)), np.array(1)), {"axis": 1}),
         Case("none", (rng.normal(size=(2, 3)), np.zeros((0,), np.int64)), {"axis": 0}),
     ],
-    latex=r"{0}_{{{1}}}",
+    latex=lambda node: r"{0:atom}_{{" + ":, " * node.params["axis"] + r"{1:any}}}",
+    binds="indexed",
     doc="The values at some positions along an axis.",
 )
 
@@ -223,7 +225,7 @@ _scatter_add: Op = linear(
         ),
         Case("one", (rng.normal(size=(2,)), np.array(1)), {"axis": 1, "length": 3}),
     ],
-    latex=r"\operatorname{{scatter}}\left({0}, {1}\right)",
+    latex=r"\operatorname{{scatter}}\left({0:any}, {1:any}\right)",
     doc="Zeros with the values added at some positions: the adjoint of take.",
 )
 
@@ -354,7 +356,10 @@ _take_along: Op = linear(
             "order", (rng.normal(size=(3, 2)), rng.integers(0, 3, (3, 2))), {"axis": 0}
         ),
     ],
-    latex=r"{0}_{{{1}}}",
+    latex=lambda node: (
+        r"{0:atom}_{{" + indices(node, range(node.params["axis"])) + r"\,{1:any}}}"
+    ),
+    binds="indexed",
     doc="One value, or several, per row, at positions of its own.",
 )
 
@@ -384,7 +389,7 @@ _put_along: Op = linear(
             {"axis": 1, "length": 2},
         ),
     ],
-    latex=r"\operatorname{{put}}\left({0}, {1}\right)",
+    latex=r"\operatorname{{put}}\left({0:any}, {1:any}\right)",
     doc="Zeros with values added per row: the adjoint of take_along_axis.",
 )
 
@@ -493,7 +498,8 @@ _argmax: Op = explicit(
         Case("first", (rng.normal(size=(3,)),), {"axis": 0}),
         Case("tie", (np.array([1.0, 1.0]),), {"axis": 0}),
     ],
-    latex=r"\operatorname{{argmax}}\left({0}\right)",
+    latex=lambda node: r"\operatorname{{arg}}" + over(r"\max", node),
+    binds="big",
     doc="The position of the largest value; the first of equals.",
 )
 

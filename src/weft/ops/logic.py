@@ -47,7 +47,7 @@ def _comparison(
         forward=forward,
         differentiable=False,
         emit=emit,
-        latex=r"\left[{0} " + sign + r" {1}\right]",
+        latex=r"\left[{0:sum} " + sign + r" {1:sum}\right]",
         text=f"({{0}} {text} {{1}})",
         facts=Facts(commutative=name in ("equal", "not_equal")),
         sample=[integers(-1, 1), integers(-1, 1)],
@@ -84,7 +84,7 @@ less_equal: Op = _comparison(
     "less_equal",
     lambda x, y: x <= y,
     lambda e, x, y: e.less_equal(x, y),
-    r"\le",
+    r"\leq",
     "<=",
     "Whether x <= y.",
 )
@@ -100,7 +100,7 @@ greater_equal: Op = _comparison(
     "greater_equal",
     lambda x, y: x >= y,
     lambda e, x, y: e.less_equal(y, x),
-    r"\ge",
+    r"\geq",
     ">=",
     "Whether x >= y.",
 )
@@ -120,7 +120,7 @@ def _logical(
     name: str, forward: Callable[..., Any], emit: Callable[..., Any], sign: str
 ) -> Op:
     arity = 1 if name == "logical_not" else 2
-    between = r"{0} " + sign + r" {1}" if arity == 2 else sign + " {0}"
+    between = r"{0:sum} " + sign + r" {1:sum}" if arity == 2 else sign + " {0}"
     return elementwise(
         name,
         forward=forward,
@@ -136,13 +136,13 @@ def _logical(
 
 
 logical_and: Op = _logical(
-    "logical_and", np.logical_and, lambda e, x, y: e.logical_and(x, y), r"\land"
+    "logical_and", np.logical_and, lambda e, x, y: e.logical_and(x, y), r"\wedge"
 )
 logical_or: Op = _logical(
-    "logical_or", np.logical_or, lambda e, x, y: e.logical_or(x, y), r"\lor"
+    "logical_or", np.logical_or, lambda e, x, y: e.logical_or(x, y), r"\vee"
 )
 logical_not: Op = _logical(
-    "logical_not", np.logical_not, lambda e, x: e.logical_not(x), r"\lnot"
+    "logical_not", np.logical_not, lambda e, x: e.logical_not(x), r"\neg"
 )
 
 
@@ -183,7 +183,11 @@ _where: Op = Op(
     batch=lambda inputs, batched, params: _where(*align(inputs, batched)),
     cases=domain_cases([booleans, reals(-3, 3), reals(-3, 3)]),
     emit=lambda e, c, x, y: e.select(c, x, y),
-    latex=r"\begin{{cases}} {1} & {0} \\ {2} & \text{{else}} \end{{cases}}",
+    latex=(
+        r"\begin{{cases}} {1:sum} & \text{{if }} {0:any} \\ "
+        r"{2:sum} & \text{{otherwise}} \end{{cases}}"
+    ),
+    binds="any",
     spelling=kinks.where,
     doc="x where the condition holds, else y.",
 )

@@ -39,6 +39,7 @@ Vjp = Callable[[int, Value, Value, tuple[Value, ...], Params], Value | None]
 Jvp = Callable[[tuple[Value | None, ...], Value, tuple[Value, ...], Params], Value]
 Batch = Callable[[tuple[Node, ...], tuple[bool, ...], Params], Node]
 Infer = Callable[..., tuple[Shape, DType]]
+Latex = str | Callable[[Node], str]
 
 # Every op by its name. The rules generated below speak of `where`, `sum`, `reshape`,
 # `broadcast_to` and `cast`, which are records themselves and come later.
@@ -127,7 +128,11 @@ class Op:
         ``sides(out, *inputs, **params)``: the slopes from the left and from the right
         in the shape of the value, for an op whose derivative at a kink is neither.
     text, latex : str
-        Templates; ``{0}`` is the first input, ``{axis}`` a parameter.
+        Templates; ``{0}`` is the first input, ``{axis}`` a parameter. For LaTeX also
+        a function of the node that returns one.
+    binds : str
+        How tightly the LaTeX binds: a level of `weft.graph.latex`. What is not an atom
+        comes in parentheses wherever it has to.
     facts : Facts
     promotes : bool
         Whether the inputs are first brought to one type.
@@ -144,8 +149,9 @@ class Op:
     derivative: Derivative | None
     batch: Batch
     cases: Cases
-    latex: str
+    latex: Latex
     text: str = ""
+    binds: str = "atom"
     emit: Callable[..., Any] | None = None
     right: Derivative | None = None
     sides: Callable[..., tuple[Value, Value]] | None = None
@@ -247,13 +253,14 @@ def elementwise(
     name: str,
     *,
     forward: Callable[..., Any],
-    latex: str,
+    latex: Latex,
     sample: Domain | Sequence[Domain] | Cases,
     partials: Sequence[Any] | None = None,
     right_partials: Sequence[Any] | None = None,
     differentiable: bool = True,
     emit: Callable[..., Any] | None = None,
     text: str = "",
+    binds: str = "atom",
     facts: Facts | None = None,
     dtype: DType | None = None,
     promotes: bool = True,
@@ -265,7 +272,7 @@ def elementwise(
 
     Parameters
     ----------
-    name, forward, emit, latex, text, facts, spelling, doc
+    name, forward, emit, latex, text, binds, facts, spelling, doc
         As in `Op`.
     sample : Domain, sequence of Domain, or cases
         Where each argument is tested.
@@ -316,6 +323,7 @@ def elementwise(
         emit=emit,
         latex=latex,
         text=text,
+        binds=binds,
         facts=facts or Facts(),
         promotes=promotes,
         spelling=spelling,
@@ -451,7 +459,7 @@ def linear(
     adjoints: Sequence[Callable[..., Value] | None] | Callable[..., Value],
     batch: Callable[..., Node],
     cases: Cases,
-    latex: str,
+    latex: Latex,
     joint: bool = False,
     **rest: Any,
 ) -> Op:
@@ -523,7 +531,7 @@ def explicit(
     rule: Infer,
     batch: Callable[..., Node],
     cases: Cases,
-    latex: str,
+    latex: Latex,
     vjp: Sequence[Callable[..., Value] | None] | None = None,
     jvp: Callable[..., Value] | None = None,
     differentiable: bool = True,

@@ -26,7 +26,7 @@ relu: Op = elementwise(
     partials=(_active("greater"),),
     right_partials=(_active("greater_equal"),),
     emit=lambda e, x: e.max(x, e.const(0, x)),
-    latex=r"\max\left(0, {0}\right)",
+    latex=r"\max\left(0, {0:any}\right)",
     facts=Facts(monotone=True, low=0),
     sample=reals(-3, 3, avoid=[0]),
     rule=float_rule,

@@ -13,6 +13,7 @@ import numpy as np
 from weft.graph.dim import Dim, Shape, product
 from weft.graph.dtype import BOOL, INT64, is_float
 from weft.graph.errors import DTypeError, ShapeError
+from weft.graph.latex import dimension, indices, over
 from weft.graph.node import DType, Node, names_operands
 from weft.ops.arithmetic import cast, sign, stop_gradient
 from weft.ops.broadcast import normal_axes, normal_axis
@@ -56,6 +57,24 @@ def _nonempty_rule(x: Node, axis: Axes, keepdims: bool) -> tuple[Shape, DType]:
     if any(x.shape[a] == 0 for a in axis):
         raise ShapeError(f"an axis of {x.shape} is empty: it has no largest value")
     return _rule(x, axis, keepdims)
+
+
+def _counted(node: Node) -> str:
+    """Return the number of elements as LaTeX."""
+    lengths = [dimension(node.inputs[0].shape[a]) for a in node.params["axis"]]
+    if len(lengths) == 1:
+        return lengths[0]
+    return r" \cdot ".join(
+        length if length.isalnum() else rf"\left({length}\right)" for length in lengths
+    )
+
+
+def _along(name: str, node: Node) -> str:
+    """Return the template of a function along an axis; the last one goes unsaid."""
+    (x,) = node.inputs
+    axis = node.params["axis"]
+    told = "" if axis == x.ndim - 1 else f"_{{{{{indices(x, [axis])}}}}}"
+    return rf"\operatorname{{{{{name}}}}}{told}\left({{0}}\right)"
 
 
 def _spread(value: Value, x: Value, axis: Axes) -> Value:
@@ -102,7 +121,8 @@ _sum: Op = linear(
         *_cases()(rng),
         Case("of-none", (rng.normal(size=(0, 3)),), {"axis": (0,), "keepdims": False}),
     ],
-    latex=r"\left(\sum {0}\right)",
+    latex=lambda node: over(r"\sum", node),
+    binds="big",
     doc="The sum over some axes; 0 over none.",
 )
 
@@ -146,7 +166,8 @@ _size: Op = explicit(
         Case("one", (rng.normal(size=(2, 3)),), {"axis": (1,)}),
         Case("none", (rng.normal(size=(0, 3)),), {"axis": (0,)}),
     ],
-    latex=r"\operatorname{{size}}\left({0}\right)",
+    latex=lambda node: _counted(node),
+    binds="product",
     doc="The number of elements along some axes.",
 )
 
@@ -245,7 +266,8 @@ def _extreme(name: str, forward: Any) -> Op:
         sides=_sides(name),
         batch=_batch(name),
         cases=_cases(),
-        latex=rf"\{name}\left({{0}}\right)",
+        latex=lambda node: over(rf"\{name}", node),
+        binds="big",
         facts=Facts(monotone=True),
         doc=f"The {name}imum over some axes.",
     )
@@ -349,7 +371,8 @@ _prod: Op = explicit(
             {"axis": (1,), "keepdims": False},
         ),
     ],
-    latex=r"\left(\prod {0}\right)",
+    latex=lambda node: over(r"\prod", node),
+    binds="big",
     doc="The product over some axes; 1 over none.",
 )
 
@@ -401,7 +424,7 @@ _cumsum: Op = linear(
         Case("back", (rng.normal(size=(3, 2)),), {"axis": 0, "reverse": True}),
         Case("empty", (rng.normal(size=(0, 2)),), {"axis": 0, "reverse": False}),
     ],
-    latex=r"\operatorname{{cumsum}}\left({0}\right)",
+    latex=lambda node: _along("cumsum", node),
     doc="The sum of all elements up to each one.",
 )
 
@@ -461,7 +484,8 @@ _logsumexp: Op = explicit(
     ),
     batch=_batch("logsumexp"),
     cases=_cases(),
-    latex=r"\left(\log\sum e^{{{0}}}\right)",
+    latex=lambda node: r"\log " + over(r"\sum", node, "e^{{", "}}"),
+    binds="big",
     facts=Facts(monotone=True),
     doc="The logarithm of the sum of exponentials, without overflow.",
 )
@@ -519,7 +543,7 @@ _softmax: Op = explicit(
     jvp=lambda tangents, out, x, axis: _centred(out, tangents[0], axis),
     batch=lambda inputs, batched, axis: _softmax(*inputs, axis=axis + 1),
     cases=_soft_cases,
-    latex=r"\operatorname{{softmax}}\left({0}\right)",
+    latex=lambda node: _along("softmax", node),
     facts=Facts(low=0, high=1, simplex=True),
     doc="exp(x) / sum(exp(x)) along an axis.",
 )
@@ -573,7 +597,7 @@ _log_softmax: Op = explicit(
     ),
     batch=lambda inputs, batched, axis: _log_softmax(*inputs, axis=axis + 1),
     cases=_soft_cases,
-    latex=r"\log\operatorname{{softmax}}\left({0}\right)",
+    latex=lambda node: r"\log " + _along("softmax", node),
     facts=Facts(high=0),
     doc="The logarithm of softmax, exact where softmax itself rounds to 0 or 1.",
 )

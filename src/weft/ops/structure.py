@@ -19,8 +19,9 @@ from weft.graph.dim import (
     same_size,
 )
 from weft.graph.errors import FeedError, ShapeError
+from weft.graph.latex import dimension
 from weft.graph.leaf import constant
-from weft.graph.node import DType, Node, names_operands
+from weft.graph.node import DType, Node, Params, names_operands
 from weft.ops.broadcast import broadcast_shapes, normal_axes, normal_axis
 from weft.ops.record import Op, Value, as_nodes, linear, promoted, unbroadcast
 from weft.ops.sample import Case
@@ -30,6 +31,23 @@ from weft.ops.sample import Case
 
 def _inverse(axes: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(range(len(axes)), key=axes.__getitem__))
+
+
+def _transposed(node: Node) -> str:
+    """Return the template of a transpose; its axes are told if it is not a matrix's."""
+    axes, rank = node.params["axes"], node.ndim
+    if axes == (*range(rank - 2), rank - 1, rank - 2):
+        return r"{{{0:indexed}}}^{{\top}}"
+    return rf"{{{{{{0:indexed}}}}}}^{{{{\top({','.join(map(str, axes))})}}}}"
+
+
+def _in_shape(node: Node) -> str:
+    """Return the template of a reshape; axes of length 1 come and go unsaid."""
+    (x,) = node.inputs
+    if [s for s in x.shape if s != 1] == [s for s in node.shape if s != 1]:
+        return "{0}"
+    sizes = r" \times ".join(map(dimension, node.shape))
+    return rf"\operatorname{{{{reshape}}}}_{{{{{sizes}}}}}\left({{0}}\right)"
 
 
 _transpose: Op = linear(
@@ -45,7 +63,8 @@ _transpose: Op = linear(
         Case("cube", (rng.normal(size=(2, 3, 4)),), {"axes": (2, 0, 1)}),
         Case("empty", (rng.normal(size=(0, 3)),), {"axes": (1, 0)}),
     ],
-    latex=r"{{{0}}}^{{\top}}",
+    latex=lambda node: _transposed(node),
+    binds="power",
     doc="The same values with the axes in another order.",
 )
 
@@ -143,7 +162,7 @@ _reshape: Op = linear(
         Case("scalar", (rng.normal(size=(1, 1)),), {"shape": ()}),
         Case("empty", (rng.normal(size=(0, 4)),), {"shape": (2, 0)}),
     ],
-    latex="{0}",
+    latex=lambda node: _in_shape(node),
     doc="The same values, in the same order, in another shape.",
 )
 
@@ -322,6 +341,23 @@ def broadcast_to(x: Value, shape: Any) -> Value:
 Piece = tuple[Size, Size, int]
 
 
+def _places(params: Params, shape: Shape) -> str:
+    """Return the pieces of a slice as LaTeX, as one writes them in Python."""
+    written = []
+    for (start, length, step), size in zip(params["pieces"], shape, strict=True):
+        stop = start + length * step
+        if length == 1:
+            written.append(dimension(start))
+        elif (start, stop, step) == (0, size, 1):
+            written.append(":")
+        else:
+            begin = "" if start == 0 and step > 0 else dimension(start)
+            whole = isinstance(stop, int) and isinstance(size, int) and stop >= size
+            end = "" if whole or stop in (size, -1) else dimension(stop)
+            written.append(f"{begin}:{end}" + (f":{step}" if step != 1 else ""))
+    return ", ".join(written)
+
+
 def slices(
     pieces: Sequence[tuple[int, int, int]], shape: Sequence[int]
 ) -> tuple[slice, ...]:
@@ -365,7 +401,10 @@ _slice: Op = linear(
         Case("reverse", (rng.normal(size=(3,)),), {"pieces": ((2, 3, -1),)}),
         Case("empty", (rng.normal(size=(3,)),), {"pieces": ((1, 0, 1),)}),
     ],
-    latex="{0}",
+    latex=lambda node: (
+        f"{{0:atom}}_{{{{{_places(node.params, node.inputs[0].shape)}}}}}"
+    ),
+    binds="indexed",
     doc="A regular part of the values.",
 )
 
@@ -387,7 +426,10 @@ _embed: Op = linear(
         ),
         Case("step", (rng.normal(size=(3,)),), {"shape": (7,), "pieces": ((1, 3, 2),)}),
     ],
-    latex="{0}",
+    latex=lambda node: (
+        r"\operatorname{{embed}}"
+        f"_{{{{{_places(node.params, node.shape)}}}}}" + r"\left({0}\right)"
+    ),
     doc="Zeros with the values put into a regular part: the adjoint of a slice.",
 )
 
@@ -509,7 +551,11 @@ _concatenate: Op = linear(
         ),
         Case("empty", (rng.normal(size=(0, 3)), rng.normal(size=(2, 3))), {"axis": 0}),
     ],
-    latex=r"\left[{0}, \dots\right]",
+    latex=lambda node: (
+        r"\left["
+        + ", ".join(f"{{{i}:any}}" for i in range(len(node.inputs)))
+        + r"\right]"
+    ),
     doc="The values one after the other along an axis.",
 )
 
