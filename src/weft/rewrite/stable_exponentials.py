@@ -1,0 +1,363 @@
+"""Exponentials that meet: softmax, sigmoid, tanh and expm1 in place of their formulas.
+
+A product of exponentials, of their sums and of the reciprocals of either is read as
+one exponential (`weft.rewrite.product`) and written again as softmax and sigmoid. This
+is what makes a gradient of a naive cost right: there, what overflows in one factor is
+cancelled by another, which is too late once they have been computed.
+"""
+
+from dataclasses import replace
+
+from weft.graph.errors import ShapeError
+from weft.graph.leaf import constant
+from weft.graph.node import DType, Node, intern
+from weft.ops.record import OPS
+from weft.ops.special import expm1, sigmoid, tanh
+from weft.ops.structure import broadcast_to
+from weft.rewrite.facts import DEPTH, exponential, uniform
+from weft.rewrite.linear import (
+    Form,
+    constant_along,
+    form_viewed,
+    linear,
+    negated,
+    plain,
+    plus,
+    sp,
+    without,
+)
+from weft.rewrite.product import Product, read
+from weft.rewrite.rule import Rule, rule
+from weft.rewrite.views import viewed
+
+
+def fitting(found: Node, node: Node) -> Node | None:
+    """Return `found` in the shape of `node`, or None if it cannot be."""
+    if found.dtype != node.dtype:
+        return None
+    try:
+        whole: Node = broadcast_to(found, node.shape)
+    except ShapeError:
+        return None
+    return whole
+
+
+@rule("multiply", "divide", "exp")
+def product_of_exponentials(node: Node) -> Node | None:
+    """``exp(z) / sum(exp(z)) -> softmax(z)``, ``1 / (1 + exp(-x)) -> sigmoid(x)``, ...
+
+    Any product of exponentials, of their sums, powers and reciprocals, where written
+    by softmax and sigmoid it has fewer of them. Also ``exp(log_softmax(z))``.
+    """
+    if not exponential(node):
+        return None
+    found = read(node)
+    if not found.form and not found.weight:
+        return None
+    try:
+        written, weight = found.write(node.dtype)
+    except ShapeError:
+        return None
+    return fitting(written, node) if weight < found.weight else None
+
+
+@rule("multiply", "divide")
+def distributed(node: Node) -> Node | None:
+    """``(x / s + y) * s -> x + y * s``, where exponentials cancel by that."""
+    if not exponential(node):
+        return None
+    found = read(node)
+    if not found.form:
+        return None
+    for total, k in found.rest.items():
+        if k != 1 or total.op.name not in ("add", "subtract"):
+            continue
+        left = {n: j for n, j in found.rest.items() if n is not total}
+        around = Product(found.coefficient, found.form, left, found.weight)
+        parts = terms(total)
+        products = [part.times(around) for part in parts]
+        try:
+            spread, weight = added(products, node.dtype)
+        except ShapeError:
+            continue
+        if weight < around.weight + sum(part.weight for part in parts):
+            return fitting(spread, node)
+    return None
+
+
+def terms(node: Node) -> list[Product]:
+    """Read what is added up in a node, from left to right, with its sign."""
+    found: list[Product] = []
+    stack = [(node, 1.0, DEPTH)]
+    while stack:
+        top, sign, left = stack.pop()
+        name = top.op.name
+        if name in ("add", "subtract", "negative") and left and len(stack) < DEPTH:
+            signs = {"add": (1, 1), "subtract": (1, -1), "negative": (-1,)}[name]
+            below = zip(top.inputs, signs, strict=True)
+            stack += reversed([(i, sign * s, left - 1) for i, s in below])
+        else:
+            found.append(Product(sign).times(read(top)))
+    return found
+
+
+def added(products: list[Product], dtype: DType) -> tuple[Node, int]:
+    """Write a sum of products: what is added first, then what is subtracted."""
+    total: Node | None = None
+    weight = 0
+    for product in sorted(products, key=lambda p: p.coefficient < 0):
+        size = replace(product, coefficient=abs(product.coefficient))
+        term, w = size.write(dtype)
+        weight += w
+        below = product.coefficient < 0
+        if total is None:
+            total = -term if below else term
+        else:
+            total = total - term if below else total + term
+    assert total is not None
+    return total, weight
+
+
+@rule("add", "subtract")
+def collected(node: Node) -> Node | None:
+    """``y - y * sigmoid(x) -> y * sigmoid(-x)``, for any two such terms of a sum."""
+    if not exponential(node):
+        return None
+    parts = terms(node)
+    for i, one in enumerate(parts):
+        for j, other in enumerate(parts):
+            if i == j or not (one.rest or one.form) or one.rest != other.rest:
+                continue
+            if one.coefficient != -other.coefficient or not other.form:
+                continue
+            left = _complement_of(plus(other.form, one.form, -1))
+            if left is None:
+                continue
+            both = replace(one, form=plus(one.form, left))
+            rest = [p for k, p in enumerate(parts) if k not in (i, j)]
+            try:
+                return fitting(added([both, *rest], node.dtype)[0], node)
+            except ShapeError:
+                return None
+    return None
+
+
+def _complement_of(form: Form) -> Form | None:
+    """Return the form of ``1 - exp(form)`` for the logarithm of a sigmoid."""
+    softened = [atom for atom in form if atom.op.name == "softplus"]
+    if len(softened) != 1 or form[softened[0]] != -1:
+        return None
+    inner = linear(softened[0].inputs[0])
+    if len(form) == 1:
+        return plus(inner, {softened[0]: -1.0})
+    return {softened[0]: -1.0} if form == {**inner, softened[0]: -1.0} else None
+
+
+@rule("multiply", "divide")
+def into_zeros(node: Node) -> Node | None:
+    """``scatter(x, i) * y -> scatter(x * y[i], i)``, where exponentials cancel by that.
+
+    So with what a slice was embedded in, and with ``where(c, x, 0)``.
+    """
+    if not exponential(node):
+        return None
+    found = read(node)
+    for spread, k in found.rest.items():
+        if k != 1 or spread.shape != node.shape or spread.op.name not in _CHOICES:
+            continue
+        left = {n: j for n, j in found.rest.items() if n is not spread}
+        around = Product(found.coefficient, found.form, left, found.weight)
+        done = _within_zeros(spread, around)
+        if done is not None:
+            return fitting(done, node)
+    return None
+
+
+# What fills in zeros, and what chooses the same places again.
+_CHOICES = {
+    "put_along_axis": "take_along_axis",
+    "scatter_add": "take",
+    "embed": "slice",
+    "where": "",
+}
+
+
+def _within_zeros(spread: Node, around: Product) -> Node | None:
+    name, params = spread.op.name, spread.params
+    at = 0
+    if name == "where":
+        _, x, y = spread.inputs
+        if uniform(y) == 0:
+            at = 1
+        elif uniform(x) == 0:
+            at = 2
+        else:
+            return None
+        seen: Product | None = around
+    elif name == "embed":
+        seen = _chosen(spread, around, {"pieces": params["pieces"]})
+    else:
+        seen = _chosen(spread, around, {"axis": params["axis"]})
+    if seen is None:
+        return None
+    inner = read(spread.inputs[at])
+    written, weight = inner.times(seen).write(spread.dtype)
+    if weight >= inner.weight + seen.weight:
+        return None
+    filled = written
+    if name != "where":
+        shaped = fitting(written, spread.inputs[at])
+        if shaped is None:
+            return None
+        filled = shaped
+    inputs = (*spread.inputs[:at], filled, *spread.inputs[at + 1 :])
+    return intern(spread.op, inputs, params)
+
+
+def _chosen(spread: Node, around: Product, params: dict[str, object]) -> Product | None:
+    choice = OPS[_CHOICES[spread.op.name]]
+    view = intern(choice, (spread, *spread.inputs[1:]), params)
+    form = form_viewed(view, around.form)
+    rest = {n: viewed(view, n) for n in around.rest}
+    if form is None or None in rest.values():
+        return None
+    seen = {part: around.rest[n] for n, part in rest.items() if part is not None}
+    return Product(around.coefficient, form, seen, around.weight)
+
+
+@rule("sum", of=("multiply", "divide"))
+def constant_out_of_sum(node: Node) -> Node | None:
+    """``sum(x / s, axis) -> sum(x, axis) / s``, `s` exponential and constant there."""
+    (x,) = node.inputs
+    if not exponential(x):
+        return None
+    found, axes = read(x), node.params["axis"]
+    if not found.form or not found.rest:
+        return None
+    if not all(constant_along(atom, x, axes) for atom in found.form):
+        return None
+    form = without(found.form, x, axes, node.params["keepdims"])
+    inner, _ = Product(1.0, {}, found.rest).write(node.dtype)
+    whole = fitting(inner, x)
+    if form is None or whole is None:
+        return None
+    total = intern(node.op, (whole,), node.params)
+    outside = Product(found.coefficient, form, {total: 1.0})
+    return fitting(outside.write(node.dtype)[0], node)
+
+
+# Differences ------------------------------------------------------------------------
+
+
+@rule("add", "subtract")
+def complement(node: Node) -> Node | None:
+    """``1 - sigmoid(x) -> sigmoid(-x)``, ``exp(x) - 1 -> expm1(x)``.
+
+    So with the signs exchanged, and for any exponential formula.
+    """
+    x, y = node.inputs
+    second = -1 if node.op.name == "subtract" else 1
+    for one, sign, other, times in ((x, 1, y, second), (y, second, x, 1)):
+        if uniform(one) != -sign * times or not exponential(other):
+            continue
+        found = _one_less(read(other))
+        if found is not None:
+            return fitting(found if times > 0 else -found, node)
+    return None
+
+
+def _one_less(product: Product) -> Node | None:
+    """Return ``product - 1`` for an exponential."""
+    if not product.pure:
+        return None
+    form = product.form
+    if not any(atom.op.name in ("softplus", "logsumexp") for atom in form):
+        node: Node = expm1(plain(form))
+        return node
+    left = _complement_of(form)
+    return None if left is None else -Product(form=left).write(plain(form).dtype)[0]
+
+
+# tanh -------------------------------------------------------------------------------
+
+
+@rule("divide")
+def tanh_by_exponentials(node: Node) -> Node | None:
+    """``(exp(x) - exp(-x)) / (exp(x) + exp(-x)) -> tanh(x)``.
+
+    Also ``(exp(2 x) - 1) / (exp(2 x) + 1)`` and whatever else is of this form.
+    """
+    x, y = node.inputs
+    if not exponential(y):
+        return None
+    below, above = read(y), _difference(x)
+    if above is None or below.rest:
+        return None
+    c, a, b = above
+    apart = plus(a, b, -1)
+    if not apart or below.form not in (plus(b, sp(apart)), plus(a, sp(plus(b, a, -1)))):
+        return None
+    result = tanh(plain(plus({}, apart, 0.5)))
+    c = c / below.coefficient
+    if abs(c) != 1:
+        result = result * abs(c)
+    return fitting(-result if c < 0 else result, node)
+
+
+def _difference(node: Node) -> tuple[float, Form, Form] | None:
+    """Return c, a, b with ``node = c * (exp(a) - exp(b))``."""
+    if node.op.name == "negative":
+        found = _difference(node.inputs[0])
+        return None if found is None else (-found[0], found[1], found[2])
+    if node.op.name == "expm1":
+        return 1.0, linear(node.inputs[0]), {}
+    if node.op.name == "subtract":
+        x, y = (read(i) for i in node.inputs)
+        if x.rest or y.rest or x.coefficient != y.coefficient:
+            return None
+        return x.coefficient, x.form, y.form
+    return None
+
+
+@rule("subtract", of=("multiply",))
+def tanh_by_sigmoid(node: Node) -> Node | None:
+    """``2 * sigmoid(2 x) - 1 -> tanh(x)`` (slide "tanh and sigmoid")."""
+    x, one = node.inputs
+    found = read(x)
+    if uniform(one) != 1 or found.coefficient != 2 or found.rest:
+        return None
+    softened = [atom for atom in found.form if atom.op.name == "softplus"]
+    if len(softened) != 1 or found.form[softened[0]] != -1:
+        return None
+    (a,) = softened[0].inputs
+    form = linear(a)
+    if found.form == {softened[0]: -1.0}:
+        form = plus({}, form, -1)
+    elif found.form != plus(form, {softened[0]: -1.0}):
+        return None
+    return fitting(tanh(plain(plus({}, form, 0.5))), node)
+
+
+@rule("add", "subtract", of=("tanh",))
+def one_beside_tanh(node: Node) -> Node | None:
+    """``1 + tanh(x) -> 2 * sigmoid(2 x)``, ``1 - tanh(x) -> 2 * sigmoid(-2 x)``."""
+    x, y = node.inputs
+    adds = node.op.name == "add"
+    for one, other in ((x, y), (y, x)) if adds else ((x, y),):
+        if uniform(one) == 1 and other.op.name == "tanh":
+            twice = plus({}, linear(other.inputs[0]), 2 if adds else -2)
+            return fitting(sigmoid(plain(twice)) * constant(2, node.dtype), node)
+    return None
+
+
+EXPONENTIALS: tuple[Rule, ...] = (
+    tanh_by_exponentials,
+    tanh_by_sigmoid,
+    one_beside_tanh,
+    product_of_exponentials,
+    distributed,
+    collected,
+    into_zeros,
+    constant_out_of_sum,
+    complement,
+)
