@@ -145,9 +145,59 @@ def sum_of_terms(node: Node) -> Node | None:
         return None
     parts = [intern(node.op, (i,), node.params) for i in whole.inputs]
     rules = (sum_of_shares, sum_of_scaled_shares)
-    if not any(r.replacement(p) for p in parts for r in rules if r.matches(p)):
+    if all(r.replacement(p) is None for p in parts for r in rules if r.matches(p)):
         return None
     return intern(whole.op, tuple(parts), {})
+
+
+@rule("subtract")
+def nothing_left(node: Node) -> Node | None:
+    """``sum(p) - sum(p) -> 0``, for finite numbers: what `sum_of_terms` may leave."""
+    x, y = node.inputs
+    if x is not y or x.op.name != "sum":
+        return None
+    zero: Node = broadcast_to(constant(0, node.dtype), node.shape)
+    return zero
+
+
+@rule("multiply")
+def nothing_shared(node: Node) -> Node | None:
+    """``0 * p -> 0`` for shares `p` of a whole, which are finite."""
+    for zero, p in (node.inputs, node.inputs[::-1]):
+        if uniform(zero) == 0 and any(simplex(p, (a,)) for a in range(p.ndim)):
+            none: Node = broadcast_to(constant(0, node.dtype), node.shape)
+            return none
+    return None
+
+
+@rule("add", "subtract", of=("where",))
+def choices_added(node: Node) -> Node | None:
+    """``where(c, x, 0) + where(c, 0, y) -> where(c, x, y)``, exact."""
+    left, right = node.inputs
+    if left.op.name != "where" or right.op.name != "where":
+        return None
+    (c, x, y), (d, u, v) = left.inputs, right.inputs
+    if c is not d or left.shape != right.shape:
+        return None
+    if uniform(x) == 0 and uniform(v) == 0:
+        first = u if node.op.name == "add" else -u
+        return intern(left.op, (c, first, y), {})
+    if uniform(y) == 0 and uniform(u) == 0:
+        second = v if node.op.name == "add" else -v
+        return intern(left.op, (c, x, second), {})
+    return None
+
+
+@rule("where", of=("where",))
+def choice_within_choice(node: Node) -> Node | None:
+    """``where(c, where(c, x, y), z) -> where(c, x, z)``, and so in the other branch."""
+    c, x, y = node.inputs
+    first = x.inputs[1] if x.op.name == "where" and x.inputs[0] is c else x
+    second = y.inputs[2] if y.op.name == "where" and y.inputs[0] is c else y
+    if (first, second) == (x, y):
+        return None
+    found = intern(node.op, (c, first, second), {})
+    return found if found.shape == node.shape else None
 
 
 @rule("size")
@@ -363,6 +413,10 @@ CANONICAL: tuple[Rule, ...] = (
     sum_of_shares,
     sum_of_scaled_shares,
     sum_of_terms,
+    nothing_left,
+    nothing_shared,
+    choices_added,
+    choice_within_choice,
     counted_below,
     plain_number,
     kept_axes,

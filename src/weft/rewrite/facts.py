@@ -164,6 +164,11 @@ def simplex(node: Node, axes: tuple[int, ...], depth: int = DEPTH) -> bool:
         return bool(node.params["axis"] == axis) and node.shape[axis] != 0
     if name == "one_hot":
         return axis == node.ndim - 1
+    if name == "divide":  # x / sum(x)
+        x, total = node.inputs
+        ours = total.op.name == "sum" and total.inputs[0] is x
+        kept = ours and total.params == {"axis": axes, "keepdims": True}
+        return kept and nonnegative(x, depth - 1)
     if name in ("stop_gradient", "cast"):
         x = node.inputs[0]
         return node.dtype.kind == "f" and simplex(x, axes, depth - 1)

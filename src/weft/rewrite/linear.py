@@ -29,6 +29,9 @@ from weft.rewrite.views import (
     viewed_axis,
 )
 
+# Views after which an axis may still be there, whole.
+_KEEP_AXES = ("transpose", "reshape", "slice", "cast")
+
 # Atoms and their factors: what is meant is the sum of factor * atom, broadcast.
 Form = dict[Node, float]
 
@@ -46,6 +49,8 @@ def plus(form: Form, other: Form, factor: float = 1) -> Form:
                 total = plus(total, {mirrored: 1}, c)
                 total = plus(total, inner, c)
                 continue
+        if atom.op.name == "logsumexp" and atom not in total:
+            atom = _same_total(atom, total)
         total[atom] = total.get(atom, 0) + c
     return {atom: c for atom, c in total.items() if c}
 
@@ -114,6 +119,16 @@ def linear(node: Node, depth: int = DEPTH) -> Form:
     return {node: 1.0}
 
 
+def _same_total(atom: Node, form: Form) -> Node:
+    """Return the atom of `form` that is `atom`, but for axes of size 1 in front."""
+    axes, keepdims = atom.params["axis"], atom.params["keepdims"]
+    if axes == tuple(range(len(axes))):
+        twin = reduced("logsumexp", atom.inputs[0], axes, not keepdims)
+        if twin in form:
+            return twin
+    return atom
+
+
 def _logaddexp(x: Node, y: Node) -> tuple[Node, ...] | None:
     """Return a, b if the terms are ``max(a, b)`` and ``softplus(-|a - b|)``."""
     if x.op.name != "maximum" or y.op.name != "softplus":
@@ -137,7 +152,7 @@ def _atom_viewed(view: Node, atom: Node) -> Form | None:
     if atom.op.name == "softplus":
         inner = form_viewed(view, linear(atom.inputs[0]))
         return None if inner is None else sp(inner)
-    if atom.op.name == "logsumexp" and view.op.name in ("transpose", "reshape", "slice"):
+    if atom.op.name == "logsumexp" and view.op.name in _KEEP_AXES:
         z, axes = atom.inputs[0], atom.params["axis"]
         if z.shape == view.inputs[0].shape and atom.params["keepdims"]:
             places = [viewed_axis(view, a) for a in axes]
@@ -171,7 +186,7 @@ def lse(z: Node, axes: tuple[int, ...], keepdims: bool) -> Form:
     >>> import weft
     >>> z = weft.input("z", ("n", 3))
     >>> m = weft.max(z, -1, keepdims=True)
-    >>> lse(z - m, (1,), True) == {weft.logsumexp(z, -1, keepdims=True): 1, m: 1}
+    >>> lse(z - m, (1,), True) == {weft.logsumexp(z, -1, keepdims=True): 1, m: -1}
     True
     """
     form = linear(z)

@@ -11,9 +11,10 @@ from dataclasses import replace
 from weft.graph.errors import ShapeError
 from weft.graph.leaf import constant
 from weft.graph.node import DType, Node, intern
+from weft.ops.index import take_along_axis
 from weft.ops.record import OPS
 from weft.ops.special import expm1, sigmoid, tanh
-from weft.ops.structure import broadcast_to
+from weft.ops.structure import broadcast_to, expand_dims
 from weft.rewrite.facts import DEPTH, exponential, uniform
 from weft.rewrite.linear import (
     Form,
@@ -157,72 +158,106 @@ def _complement_of(form: Form) -> Form | None:
 def into_zeros(node: Node) -> Node | None:
     """``scatter(x, i) * y -> scatter(x * y[i], i)``, where exponentials cancel by that.
 
-    So with what a slice was embedded in, and with ``where(c, x, 0)``.
+    So with what a slice was embedded in, with ``one_hot(i) * y -> one_hot(i) * y[i]``,
+    and with ``where(c, u, v) * y -> where(c, u * y, v * y)``.
     """
     if not exponential(node):
         return None
     found = read(node)
     for spread, k in found.rest.items():
-        if k != 1 or spread.shape != node.shape or spread.op.name not in _CHOICES:
+        rule = _INTO.get(spread.op.name)
+        if k != 1 or spread.shape != node.shape or rule is None:
             continue
         left = {n: j for n, j in found.rest.items() if n is not spread}
-        around = Product(found.coefficient, found.form, left, found.weight)
-        done = _within_zeros(spread, around)
+        try:
+            done = rule(spread, replace(found, rest=left))
+        except ShapeError:
+            continue
         if done is not None:
             return fitting(done, node)
     return None
 
+
+def _into_branches(spread: Node, around: Product) -> Node | None:
+    condition, *branches = spread.inputs
+    results, before, after = [], around.weight, 0
+    for branch in branches:
+        if uniform(branch) == 0:
+            results.append(branch)
+            continue
+        inner = read(branch)
+        written, weight = inner.times(around).write(spread.dtype)
+        results.append(written)
+        before, after = before + inner.weight, after + weight
+    return intern(spread.op, (condition, *results), {}) if after < before else None
+
+
+def _into_scattered(spread: Node, around: Product) -> Node | None:
+    params = dict(spread.params)
+    for name in ("length", "shape"):
+        params.pop(name, None)
+    view = intern(
+        OPS[_CHOICES[spread.op.name]], (spread, *spread.inputs[1:]), params
+    )
+    seen, inner = _chosen(view, around), read(spread.inputs[0])
+    if seen is None:
+        return None
+    written, weight = inner.times(seen).write(spread.dtype)
+    shaped = fitting(written, spread.inputs[0])
+    if shaped is None or weight >= inner.weight + around.weight:
+        return None
+    return intern(spread.op, (shaped, *spread.inputs[1:]), spread.params)
+
+
+def _into_one_hot(spread: Node, around: Product) -> Node | None:
+    index = expand_dims(spread.inputs[0], -1)
+    view = take_along_axis(spread, index, -1)
+    seen = _chosen(view, around)
+    if seen is None:
+        return None
+    written, weight = seen.write(spread.dtype)
+    if weight >= around.weight:
+        return None
+    product: Node = spread * written
+    return product
+
+
+_INTO = {
+    "where": _into_branches,
+    "put_along_axis": _into_scattered,
+    "scatter_add": _into_scattered,
+    "embed": _into_scattered,
+    "one_hot": _into_one_hot,
+}
 
 # What fills in zeros, and what chooses the same places again.
 _CHOICES = {
     "put_along_axis": "take_along_axis",
     "scatter_add": "take",
     "embed": "slice",
-    "where": "",
 }
 
 
-def _within_zeros(spread: Node, around: Product) -> Node | None:
-    name, params = spread.op.name, spread.params
-    at = 0
-    if name == "where":
-        _, x, y = spread.inputs
-        if uniform(y) == 0:
-            at = 1
-        elif uniform(x) == 0:
-            at = 2
-        else:
-            return None
-        seen: Product | None = around
-    elif name == "embed":
-        seen = _chosen(spread, around, {"pieces": params["pieces"]})
-    else:
-        seen = _chosen(spread, around, {"axis": params["axis"]})
-    if seen is None:
-        return None
-    inner = read(spread.inputs[at])
-    written, weight = inner.times(seen).write(spread.dtype)
-    if weight >= inner.weight + seen.weight:
-        return None
-    filled = written
-    if name != "where":
-        shaped = fitting(written, spread.inputs[at])
-        if shaped is None:
-            return None
-        filled = shaped
-    inputs = (*spread.inputs[:at], filled, *spread.inputs[at + 1 :])
-    return intern(spread.op, inputs, params)
-
-
-def _chosen(spread: Node, around: Product, params: dict[str, object]) -> Product | None:
-    choice = OPS[_CHOICES[spread.op.name]]
-    view = intern(choice, (spread, *spread.inputs[1:]), params)
+def _chosen(view: Node, around: Product) -> Product | None:
+    """Return the product at the places that `view` chooses."""
     form = form_viewed(view, around.form)
     rest = {n: viewed(view, n) for n in around.rest}
     if form is None or None in rest.values():
         return None
     seen = {part: around.rest[n] for n, part in rest.items() if part is not None}
-    return Product(around.coefficient, form, seen, around.weight)
+    return replace(around, form=form, rest=seen)
+
+
+@rule("divide", of=("where",))
+def reciprocal_of_choice(node: Node) -> Node | None:
+    """``x / where(c, u, v) -> where(c, x / u, x / v)``, of exponential formulas."""
+    x, choice = node.inputs
+    if choice.op.name != "where" or not exponential(choice):
+        return None
+    condition, *branches = choice.inputs
+    return fitting(
+        intern(choice.op, (condition, *(x / branch for branch in branches)), {}), node
+    )
 
 
 @rule("sum", of=("multiply", "divide"))
@@ -358,6 +393,7 @@ EXPONENTIALS: tuple[Rule, ...] = (
     distributed,
     collected,
     into_zeros,
+    reciprocal_of_choice,
     constant_out_of_sum,
     complement,
 )

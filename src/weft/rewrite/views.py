@@ -13,7 +13,7 @@ from weft.ops.record import OPS
 from weft.ops.structure import Piece, reshape, transpose
 from weft.rewrite.facts import DEPTH, same_axis
 
-VIEWS = ("reshape", "transpose", "slice", "take", "take_along_axis")
+VIEWS = ("reshape", "transpose", "slice", "take", "take_along_axis", "cast")
 
 
 def viewed(view: Node, part: Node) -> Node | None:
@@ -22,7 +22,7 @@ def viewed(view: Node, part: Node) -> Node | None:
     Parameters
     ----------
     view : Node
-        A reshape, transpose, slice, take or take_along_axis.
+        A reshape, transpose, slice, take or take_along_axis; or a cast.
     part : Node
         Of a shape that broadcasts to that of what is viewed.
 
@@ -40,6 +40,8 @@ def viewed(view: Node, part: Node) -> Node | None:
     True
     """
     x = view.inputs[0]
+    if view.op.name == "cast":
+        return simple(intern(view.op, (part,), view.params))
     if all(size == 1 for size in part.shape):
         return reshape(part, ()) if part.ndim else part
     if part.ndim != x.ndim:
@@ -111,9 +113,13 @@ def simple(node: Node) -> Node:
     if name == "slice":
         whole = tuple((0, size, 1) for size in node.inputs[0].shape)
         return node.inputs[0] if node.params["pieces"] == whole else node
-    if name not in ("reshape", "transpose"):
+    if name not in ("reshape", "transpose", "cast"):
         return node
     x = node.inputs[0]
+    if name == "cast":
+        wide = x.op.name == "cast" and x.dtype.itemsize >= node.dtype.itemsize
+        back = wide and x.inputs[0].dtype == node.dtype
+        return x.inputs[0] if back else x if x.dtype == node.dtype else node
     if name == "transpose" and x.op.name == "transpose":
         first, second = x.params["axes"], node.params["axes"]
         return _node(transpose(x.inputs[0], [first[a] for a in second]))
@@ -144,6 +150,8 @@ def viewed_axis(view: Node, axis: int) -> int | None:
         return int(view.params["axes"].index(axis))
     if name == "reshape":
         return same_axis(x.shape, view.shape, axis)
+    if name == "cast":
+        return axis
     if name == "slice":
         whole = view.params["pieces"][axis] == (0, x.shape[axis], 1)
         return axis if whole else None
