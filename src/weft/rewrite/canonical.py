@@ -11,15 +11,15 @@ leaves, where each move removes one of them or leaves one fewer on its way.
 
 from math import frexp
 
-from weft.graph.dim import Dim
+from weft.graph.dim import Dim, Size
 from weft.graph.leaf import Leaf, constant
 from weft.graph.node import Node, intern
 from weft.ops.arithmetic import add, multiply, subtract
 from weft.ops.index import take_along_axis
 from weft.ops.record import Op
 from weft.ops.reduce import sum as sum_over
-from weft.ops.structure import broadcast_to, expand_dims, reshape
-from weft.rewrite.facts import DEPTH, simplex, uniform
+from weft.ops.structure import Piece, broadcast_to, expand_dims, reshape
+from weft.rewrite.facts import DEPTH, exponential, simplex, uniform
 from weft.rewrite.rule import Rule, rule
 from weft.rewrite.views import simple, viewed, viewed_axis
 
@@ -71,6 +71,17 @@ def sign_of_difference(node: Node) -> Node | None:
     """``-(x - y) -> y - x``, exact but for the sign of zero."""
     x, y = node.inputs[0].inputs
     return intern(subtract, (y, x), {})
+
+
+@rule("multiply", "divide")
+def times_minus_one(node: Node) -> Node | None:
+    """``x * -1 -> -x``, ``x / -1 -> -x``, exact."""
+    x, y = node.inputs
+    if uniform(y) == -1 and x.shape == node.shape:
+        return -x
+    if node.op.name == "multiply" and uniform(x) == -1 and y.shape == node.shape:
+        return -y
+    return None
 
 
 # Constants --------------------------------------------------------------------------
@@ -151,6 +162,13 @@ def sum_of_terms(node: Node) -> Node | None:
 
 
 @rule("subtract")
+def zero_less(node: Node) -> Node | None:
+    """``0 - x -> -x``, exact but for the sign of zero."""
+    zero, x = node.inputs
+    return -x if uniform(zero) == 0 and x.shape == node.shape else None
+
+
+@rule("subtract")
 def nothing_left(node: Node) -> Node | None:
     """``sum(p) - sum(p) -> 0``, for finite numbers: what `sum_of_terms` may leave."""
     x, y = node.inputs
@@ -188,16 +206,30 @@ def choices_added(node: Node) -> Node | None:
     return None
 
 
-@rule("where", of=("where",))
+@rule("where")
 def choice_within_choice(node: Node) -> Node | None:
-    """``where(c, where(c, x, y), z) -> where(c, x, z)``, and so in the other branch."""
+    """``where(c, f(where(c, x, y)), z) -> where(c, f(x), z)``, `f` elementwise."""
     c, x, y = node.inputs
-    first = x.inputs[1] if x.op.name == "where" and x.inputs[0] is c else x
-    second = y.inputs[2] if y.op.name == "where" and y.inputs[0] is c else y
+    first, second = _settled(x, c, 1, _NEAR), _settled(y, c, 2, _NEAR)
     if (first, second) == (x, y):
         return None
     found = intern(node.op, (c, first, second), {})
     return found if found.shape == node.shape else None
+
+
+# Layers in which a choice inside a choice is looked for.
+_NEAR = 5
+
+
+def _settled(node: Node, condition: Node, branch: int, depth: int) -> Node:
+    """Return `node` where it is known which branch `condition` takes."""
+    if node.op.name == "where" and node.inputs[0] is condition:
+        chosen = node.inputs[branch]
+        return chosen if chosen.shape == node.shape else node
+    if depth == 0 or not isinstance(node.op, Op) or node.op.emit is None:
+        return node
+    inputs = tuple(_settled(i, condition, branch, depth - 1) for i in node.inputs)
+    return node if inputs == node.inputs else intern(node.op, inputs, node.params)
 
 
 @rule("size")
@@ -243,7 +275,11 @@ def kept_axes(node: Node) -> Node | None:
 
 @rule("sum", of=("put_along_axis", "scatter_add", "embed"))
 def sum_of_scattered(node: Node) -> Node | None:
-    """``sum(scatter(x), axis) -> sum(x, axis)``: zeros add nothing."""
+    """``sum(scatter(x), axis) -> sum(x, axis)``: zeros add nothing.
+
+    Where the positions have been looked at before: in a derivative, when values were
+    chosen by them.
+    """
     (scattered,) = node.inputs
     x, axes = scattered.inputs[0], node.params["axis"]
     name, params = scattered.op.name, scattered.params
@@ -257,7 +293,9 @@ def sum_of_scattered(node: Node) -> Node | None:
         ]
         within = set(whole) <= set(axes)
     else:
-        within = params["axis"] in axes
+        within = params["axis"] in axes and (
+            name == "put_along_axis" or exponential(x)
+        )
     return intern(node.op, (x,), node.params) if within else None
 
 
@@ -320,12 +358,53 @@ def part_of_joined(node: Node) -> Node | None:
     return None
 
 
+@rule("concatenate", of=("slice",))
+def joined_again(node: Node) -> Node | None:
+    """``concatenate([x[:a], x[a:]]) -> x``, exact."""
+    axis, first = node.params["axis"], node.inputs[0]
+    if first.op.name != "slice":
+        return None
+    (x,) = first.inputs
+    if x.shape != node.shape:
+        return None
+    reached: Size = 0
+    for part in node.inputs:
+        if part.op.name != "slice" or part.inputs[0] is not x:
+            return None
+        pieces: list[Piece] = [(0, size, 1) for size in x.shape]
+        pieces[axis] = (reached, part.shape[axis], 1)
+        if part.params["pieces"] != tuple(pieces):
+            return None
+        reached = part.shape[axis] + reached
+    return x
+
+
+@rule("where")
+def no_choice(node: Node) -> Node | None:
+    """``where(c, x, x) -> x``, exact."""
+    _, x, y = node.inputs
+    return x if x is y and x.shape == node.shape else None
+
+
 @rule("slice", of=("embed",))
 def part_of_embedded(node: Node) -> Node | None:
-    """``embed(x, pieces)[pieces] -> x``: what was put there is taken away again."""
+    """``embed(x, pieces)[pieces] -> x``, or 0 where the two have nothing in common."""
     (embedded,) = node.inputs
-    same = embedded.params["pieces"] == node.params["pieces"]
-    return embedded.inputs[0] if same else None
+    there, here = embedded.params["pieces"], node.params["pieces"]
+    if there == here:
+        return embedded.inputs[0]
+    if any(map(_apart, there, here)):
+        zero: Node = broadcast_to(constant(0, node.dtype), node.shape)
+        return zero
+    return None
+
+
+def _apart(piece: Piece, other: Piece) -> bool:
+    """Tell whether two parts of an axis have no position in common."""
+    if any(isinstance(bound, Dim) for bound in (*piece, *other)):
+        return False
+    ranges = [range(p[0], p[0] + p[1] * p[2], p[2]) for p in (piece, other)]  # type: ignore[arg-type]
+    return not set(ranges[0]) & set(ranges[1])
 
 
 @rule("reshape", "transpose", "slice")
@@ -409,10 +488,12 @@ CANONICAL: tuple[Rule, ...] = (
     odd,
     term_with_sign,
     sign_of_difference,
+    times_minus_one,
     factor,
     sum_of_shares,
     sum_of_scaled_shares,
     sum_of_terms,
+    zero_less,
     nothing_left,
     nothing_shared,
     choices_added,
@@ -424,6 +505,8 @@ CANONICAL: tuple[Rule, ...] = (
     sum_of_transposed,
     sum_of_chosen,
     part_of_joined,
+    joined_again,
+    no_choice,
     part_of_embedded,
     view_of_formula,
 )

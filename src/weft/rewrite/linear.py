@@ -14,7 +14,7 @@ writes it so that nothing large cancels: z - lse(z) as log_softmax(z), and
 
 from functools import lru_cache
 
-from weft.graph.node import Node
+from weft.graph.node import Node, intern
 from weft.ops.arithmetic import abs as absolute
 from weft.ops.reduce import log_softmax
 from weft.ops.special import softplus
@@ -25,6 +25,7 @@ from weft.rewrite.views import (
     reduced,
     row_of,
     select_again,
+    simple,
     viewed,
     viewed_axis,
 )
@@ -34,6 +35,13 @@ _KEEP_AXES = ("transpose", "reshape", "slice", "cast")
 
 # Atoms and their factors: what is meant is the sum of factor * atom, broadcast.
 Form = dict[Node, float]
+
+
+def is_total(atom: Node) -> bool:
+    """Tell whether an atom is a logarithm of a sum, as it is or moved about."""
+    while atom.op.name in VIEWS:
+        atom = atom.inputs[0]
+    return atom.op.name in ("logsumexp", "softplus")
 
 
 def plus(form: Form, other: Form, factor: float = 1) -> Form:
@@ -102,6 +110,8 @@ def linear(node: Node, depth: int = DEPTH) -> Form:
             x, c = y, uniform(x)
         if c:
             return plus({}, linear(x, depth), c if name == "multiply" else 1 / c)
+        if name == "multiply":
+            return times(*node.inputs)
     if name == "log_softmax":
         (z,) = node.inputs
         total = lse(z, (node.params["axis"],), True)
@@ -116,7 +126,38 @@ def linear(node: Node, depth: int = DEPTH) -> Form:
             seen = form_viewed(node, inner)
             if seen is not None:
                 return seen
+        once = simple(node)
+        if once is not node:
+            return linear(once, depth)
     return {node: 1.0}
+
+
+def times(x: Node, y: Node) -> Form:
+    """Return ``x * y`` as a form: a share of a logarithm, ``(p - 1) log q`` in parts.
+
+    Examples
+    --------
+    >>> import weft
+    >>> a, y = weft.input("a", ("n",)), weft.input("y", ("n",))
+    >>> log = weft.softplus(a)
+    >>> times(1 - y, log) == {log: 1, y * log: -1}
+    True
+    """
+    for share, log in ((x, y), (y, x)):
+        form = linear(log)
+        if not any(map(is_total, form)):
+            continue
+        stable = stable_sum(form)
+        written = plain(form) if stable is None else stable
+        result: Form = {}
+        for part, c in linear(share).items():
+            number = uniform(part)
+            if number is not None:
+                result = plus(result, form, c * number)
+            else:
+                result = plus(result, {part * written: 1.0}, c)
+        return result
+    return {x * y: 1.0}
 
 
 def _same_total(atom: Node, form: Form) -> Node:
@@ -152,6 +193,8 @@ def _atom_viewed(view: Node, atom: Node) -> Form | None:
     if atom.op.name == "softplus":
         inner = form_viewed(view, linear(atom.inputs[0]))
         return None if inner is None else sp(inner)
+    if view.op.name == "cast":
+        return _atom_cast(view, atom)
     if atom.op.name == "logsumexp" and view.op.name in _KEEP_AXES:
         z, axes = atom.inputs[0], atom.params["axis"]
         if z.shape == view.inputs[0].shape and atom.params["keepdims"]:
@@ -162,6 +205,20 @@ def _atom_viewed(view: Node, atom: Node) -> Form | None:
                 return lse(seen, at, True)
     part = viewed(view, atom)
     return None if part is None else {part: 1.0}
+
+
+def _atom_cast(view: Node, atom: Node) -> Form:
+    """Return the atom in another type, with the cast as far inside as it goes."""
+
+    def cast(x: Node) -> Node:
+        return simple(intern(view.op, (x,), view.params))
+
+    if atom.op.name == "logsumexp":
+        return lse(cast(atom.inputs[0]), atom.params["axis"], atom.params["keepdims"])
+    if atom.op.name in VIEWS and atom.op.name != "cast":
+        inputs = (cast(atom.inputs[0]), *atom.inputs[1:])
+        return linear(intern(atom.op, inputs, atom.params))
+    return {cast(atom): 1.0}
 
 
 # Atoms ----------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from weft.rewrite.facts import DEPTH, nonnegative, uniform
 from weft.rewrite.linear import (
     Form,
     form_viewed,
+    is_total,
     linear,
     lse,
     negated,
@@ -32,6 +33,7 @@ from weft.rewrite.linear import (
     ratio,
     remove,
     sp,
+    times,
 )
 from weft.rewrite.views import VIEWS, row_of, select_again, viewed
 
@@ -144,8 +146,7 @@ def _exponentials(form: Form) -> tuple[list[Node], list[Node], int]:
             weight += _SAFE * (len(found_above) + len(found_below))
     if rest:
         above.append(_node(exp(plain(rest))))
-        logs = [atom for atom in rest if atom.op.name in ("logsumexp", "softplus")]
-        weight += _BARE + len(logs)
+        weight += _BARE + sum(map(is_total, rest))
     return above, below, weight
 
 
@@ -252,14 +253,13 @@ def _read_power(node: Node, depth: int) -> Product | None:
     if k is not None and (inner.pure or (k == int(k) and abs(k) <= 8)):
         return Product().times(inner, k)
     if k is None and inner.pure:
-        return Product(form={y * plain(inner.form): 1.0}, weight=inner.weight + _BARE)
+        return Product(form=times(y, plain(inner.form)), weight=inner.weight + _BARE)
     return None
 
 
 def _read_exp(node: Node, depth: int) -> Product:
     form = linear(node.inputs[0])
-    logs = [atom for atom in form if atom.op.name in ("logsumexp", "softplus")]
-    return Product(form=form, weight=_BARE + len(logs))
+    return Product(form=form, weight=_BARE + sum(map(is_total, form)))
 
 
 def _read_sigmoid(node: Node, depth: int) -> Product:
@@ -298,6 +298,19 @@ def _read_add(node: Node, depth: int) -> Product | None:
     return Product(x.coefficient, form, {}, x.weight + y.weight + 1)
 
 
+def _read_subtract(node: Node, depth: int) -> Product | None:
+    """Read ``1 - tanh(x)**2``, the slope of tanh, as 4 sigmoid(2 x) sigmoid(-2 x)."""
+    one, squared = node.inputs
+    if uniform(one) != 1 or squared.op.name != "square":
+        return None
+    (t,) = squared.inputs
+    if t.op.name != "tanh":
+        return None
+    twice = plus({}, linear(t.inputs[0]), 2)
+    form = plus(twice, sp(twice), -2)
+    return Product(4.0, form, {}, 2 * _SAFE)
+
+
 def _is_exponential(product: Product) -> bool:
     return product.coefficient > 0 and not product.rest
 
@@ -327,6 +340,7 @@ _READERS = {
     "softmax": _read_softmax,
     "sum": _read_sum,
     "add": _read_add,
+    "subtract": _read_subtract,
     **dict.fromkeys(VIEWS, _read_view),
 }
 

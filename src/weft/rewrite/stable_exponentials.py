@@ -8,14 +8,15 @@ cancelled by another, which is too late once they have been computed.
 
 from dataclasses import replace
 
+from weft.graph.dim import Shape
 from weft.graph.errors import ShapeError
 from weft.graph.leaf import constant
 from weft.graph.node import DType, Node, intern
 from weft.ops.index import take_along_axis
 from weft.ops.record import OPS
 from weft.ops.special import expm1, sigmoid, tanh
-from weft.ops.structure import broadcast_to, expand_dims
-from weft.rewrite.facts import DEPTH, exponential, uniform
+from weft.ops.structure import broadcast_to, expand_dims, reshape
+from weft.rewrite.facts import DEPTH, SELECTIONS, exponential, uniform
 from weft.rewrite.linear import (
     Form,
     constant_along,
@@ -77,13 +78,30 @@ def distributed(node: Node) -> Node | None:
         around = Product(found.coefficient, found.form, left, found.weight)
         parts = terms(total)
         products = [part.times(around) for part in parts]
+        filled = [_filled(product, node.shape) for product in products]
         try:
-            spread, weight = added(products, node.dtype)
+            spread, weight = added(filled, node.dtype)
         except ShapeError:
             continue
-        if weight < around.weight + sum(part.weight for part in parts):
+        if filled != products or weight < around.weight + sum(part.weight for part in parts):
             return fitting(spread, node)
     return None
+
+
+def _filled(product: Product, shape: Shape) -> Product:
+    """Return a product with its exponentials taken in among zeros, if they cancel."""
+    for spread, k in product.rest.items():
+        rule = _INTO.get(spread.op.name)
+        if k != 1 or spread.shape != shape or rule is None:
+            continue
+        left = {n: j for n, j in product.rest.items() if n is not spread}
+        try:
+            done = rule(spread, replace(product, rest=left))
+        except ShapeError:
+            continue
+        if done is not None:
+            return Product(rest={done: 1.0})
+    return product
 
 
 def terms(node: Node) -> list[Product]:
@@ -164,18 +182,8 @@ def into_zeros(node: Node) -> Node | None:
     if not exponential(node):
         return None
     found = read(node)
-    for spread, k in found.rest.items():
-        rule = _INTO.get(spread.op.name)
-        if k != 1 or spread.shape != node.shape or rule is None:
-            continue
-        left = {n: j for n, j in found.rest.items() if n is not spread}
-        try:
-            done = rule(spread, replace(found, rest=left))
-        except ShapeError:
-            continue
-        if done is not None:
-            return fitting(done, node)
-    return None
+    filled = _filled(found, node.shape)
+    return None if filled is found else fitting(next(iter(filled.rest)), node)
 
 
 def _into_branches(spread: Node, around: Product) -> Node | None:
@@ -261,6 +269,31 @@ def reciprocal_of_choice(node: Node) -> Node | None:
 
 
 @rule("sum", of=("multiply", "divide"))
+def sum_into_zeros(node: Node) -> Node | None:
+    """``sum(scatter(x, i) * softmax(z), axis) -> x * softmax(z)[i]``, one per row."""
+    (x,), axes = node.inputs, node.params["axis"]
+    if not exponential(x):
+        return None
+    found = read(x)
+    for spread, k in found.rest.items():
+        if spread.op.name != "put_along_axis" or k != 1 or spread.shape != x.shape:
+            continue
+        inner, index = spread.inputs
+        if axes != (spread.params["axis"],) or index.shape[axes[0]] != 1:
+            continue
+        view = intern(OPS["take_along_axis"], (spread, index), {"axis": axes[0]})
+        left = {n: j for n, j in found.rest.items() if n is not spread}
+        seen = _chosen(view, replace(found, rest=left))
+        if seen is None or not found.form:
+            continue
+        written = fitting(read(inner).times(seen).write(node.dtype)[0], inner)
+        if written is not None:
+            result: Node = reshape(written, node.shape)
+            return result
+    return None
+
+
+@rule("sum", of=("multiply", "divide"))
 def constant_out_of_sum(node: Node) -> Node | None:
     """``sum(x / s, axis) -> sum(x, axis) / s``, `s` exponential and constant there."""
     (x,) = node.inputs
@@ -299,6 +332,51 @@ def complement(node: Node) -> Node | None:
         if found is not None:
             return fitting(found if times > 0 else -found, node)
     return None
+
+
+@rule("subtract", of=(*SELECTIONS, "concatenate", "where", "cast"))
+def complement_of_choice(node: Node) -> Node | None:
+    """``1 - x[i] -> (1 - x)[i]`` for exponential x, so that the two can meet."""
+    one, choice = node.inputs
+    name = choice.op.name
+    known = (*SELECTIONS, "concatenate", "where", "cast")
+    if uniform(one) != 1 or name not in known or not exponential(choice):
+        return None
+    if name in (*SELECTIONS, "cast"):
+        inputs = (1 - choice.inputs[0], *choice.inputs[1:])
+    elif name == "where":
+        inputs = (choice.inputs[0], *(1 - i for i in choice.inputs[1:]))
+    else:
+        inputs = tuple(1 - i for i in choice.inputs)
+    return fitting(intern(choice.op, inputs, choice.params), node)
+
+
+# Ops whose inputs may be cast instead.
+_CAST_WITHIN = (
+    "multiply",
+    "divide",
+    "add",
+    "subtract",
+    "negative",
+    "where",
+    "put_along_axis",
+    "scatter_add",
+    "embed",
+)
+
+
+@rule("cast", of=_CAST_WITHIN)
+def cast_of_formula(node: Node) -> Node | None:
+    """``cast(x * y) -> cast(x) * cast(y)`` to a wider type, of exponential formulas."""
+    (x,) = node.inputs
+    wider = x.dtype.kind == "f" and node.dtype.itemsize > x.dtype.itemsize
+    if not wider or not exponential(x):
+        return None
+    inputs = tuple(
+        intern(node.op, (i,), node.params) if i.dtype == x.dtype else i
+        for i in x.inputs
+    )
+    return intern(x.op, inputs, x.params)
 
 
 def _one_less(product: Product) -> Node | None:
@@ -394,6 +472,9 @@ EXPONENTIALS: tuple[Rule, ...] = (
     collected,
     into_zeros,
     reciprocal_of_choice,
+    sum_into_zeros,
     constant_out_of_sum,
     complement,
+    complement_of_choice,
+    cast_of_formula,
 )

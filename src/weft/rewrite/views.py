@@ -117,9 +117,11 @@ def simple(node: Node) -> Node:
         return node
     x = node.inputs[0]
     if name == "cast":
-        wide = x.op.name == "cast" and x.dtype.itemsize >= node.dtype.itemsize
-        back = wide and x.inputs[0].dtype == node.dtype
-        return x.inputs[0] if back else x if x.dtype == node.dtype else node
+        # There and back, also through a narrower type: that much is not lost, then.
+        back = x.op.name == "cast" and x.dtype.kind == "f"
+        if back and x.inputs[0].dtype == node.dtype:
+            return x.inputs[0]
+        return x if x.dtype == node.dtype else node
     if name == "transpose" and x.op.name == "transpose":
         first, second = x.params["axes"], node.params["axes"]
         return _node(transpose(x.inputs[0], [first[a] for a in second]))
