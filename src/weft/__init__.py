@@ -16,6 +16,7 @@ from weft.compile import *  # noqa: F403
 from weft.differentiate import *  # noqa: F403
 from weft.graph import *  # noqa: F403
 from weft.ops import *  # noqa: F403
+from weft.rewrite import simplify  # noqa: F401
 
 # Public name -> the module that has it; a name equal to its module's is the module.
 _LAZY = {

@@ -17,7 +17,7 @@ from weft.compile.reference import ReferenceProgram
 from weft.graph.errors import GraphError
 from weft.graph.node import Node
 from weft.graph.walk import topological
-from weft.rewrite import fast
+from weft.rewrite import prepared
 
 # Ops interpreted, above which compiling takes less time: some 3 microseconds each,
 # against some tenths of a second.
@@ -148,9 +148,9 @@ def _choice(made: Plan, steps: int | None) -> str:
 
 
 def _rewritten(given: Plan) -> Plan:
-    """Return the plan with a cheaper graph of the same values, for every engine."""
+    """Return the plan with a stable and cheaper graph, the same for every engine."""
     count = len(given.outputs)
-    better = fast([*given.outputs, *given.updates.values()])
+    better = prepared([*given.outputs, *given.updates.values()])
     updates = dict(zip(given.updates, better[count:], strict=True))
     return replace(given, outputs=tuple(better[:count]), updates=updates)
 

@@ -1,16 +1,20 @@
 """Rewriting: a graph becomes a better graph of the same values.
 
 A `Rule` is a named identity; a phase is a list of rules; `rewrite` applies phases in
-their order, each until none of its rules applies, and can tell every `Step`. The phase
-there is, `FAST`, makes a graph that is about to be compiled cheaper.
+their order, each until none of its rules applies, and can tell every `Step`. There are
+three: `CANONICAL` gives one spelling to what has many, `STABLE` computes the same
+number without losing it on the way, `FAST` spares work. `simplify` takes all three.
 """
 
 from collections.abc import Iterable
 
 from weft.graph.node import Node
 from weft.rewrite.apply import Step, Trace, rewrite
+from weft.rewrite.canonical import CANONICAL
 from weft.rewrite.fast import FAST
 from weft.rewrite.rule import Phase, Rule, rule
+from weft.rewrite.simplify import prepared, simplify
+from weft.rewrite.stable import STABLE
 
 
 def fast(outputs: Iterable[Node]) -> list[Node]:
@@ -36,4 +40,17 @@ def fast(outputs: Iterable[Node]) -> list[Node]:
     return rewrite(outputs, [FAST])
 
 
-__all__ = ["FAST", "Phase", "Rule", "Step", "Trace", "fast", "rewrite", "rule"]
+__all__ = [
+    "CANONICAL",
+    "FAST",
+    "STABLE",
+    "Phase",
+    "Rule",
+    "Step",
+    "Trace",
+    "fast",
+    "prepared",
+    "rewrite",
+    "rule",
+    "simplify",
+]
