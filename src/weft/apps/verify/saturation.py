@@ -204,9 +204,9 @@ def precision() -> Evidence:
             network,
             x,
             y,
-            optimizer=weft.train.Adam(0.02),
-            epochs=100,
-            batch_size=100,
+            optimizer=weft.train.LBFGS(),
+            epochs=150,
+            dtype="float64",
             engine="reference",
         )
         evaluator = weft.train.Evaluator(network, in_features=1)

@@ -91,9 +91,9 @@ def normal_equations() -> Evidence:
     )
     found = -np.linalg.solve(H, g)
     rest = weft.backprop(cost, theta, {theta: found})
-    w1, w2, b = found
+    w1, w2, b = found.round(12) + 0.0
     return evidence(
-        f"H theta = -g gives w = ({w1:.1g}, {w2:.1g}), b = {b:.12g}",
+        f"H theta = -g gives w = ({w1:g}, {w2:g}), b = {b:g}",
         at_most("distance from (0, 0, 1/2)", np.abs(found - [0, 0, 0.5]).max(), 1e-12),
         at_most("gradient there", np.abs(rest).max(), 1e-12),
         exactly("cost there", weft.evaluate(cost, {theta: [0.0, 0.0, 0.5]}), 0.25),
