@@ -53,6 +53,7 @@ from weft.nn.output_units import (
     Laplace,
     Poisson,
 )
+from weft.nn.pairing import OUTPUT_TYPES, Mismatched, OutputType, output_types, pair
 from weft.nn.penalties import L1, L2, Constraint, MaxNorm, Penalty, weights_of
 from weft.nn.perceptron import mlp
 from weft.nn.rectifiers import (
@@ -66,6 +67,7 @@ from weft.nn.rectifiers import (
     SiLU,
     Softplus,
 )
+from weft.nn.saturation import Finding, Saturation, lint, saturation
 from weft.nn.units import (
     RBF,
     UNITS,
@@ -127,6 +129,16 @@ __all__ = [
     "Categorical",
     "Poisson",
     "TargetError",
+    # what goes with what, and where it stops to learn
+    "OUTPUT_TYPES",
+    "OutputType",
+    "output_types",
+    "pair",
+    "Mismatched",
+    "Saturation",
+    "saturation",
+    "Finding",
+    "lint",
     # what they predict, in numbers
     "Distribution",
     "NormalDistribution",

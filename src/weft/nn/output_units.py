@@ -19,8 +19,9 @@ from typing import Any, final
 import numpy as np
 
 from weft.graph.errors import ShapeError
+from weft.graph.leaf import constant
 from weft.graph.node import DType, Node, describe
-from weft.nn.description import register
+from weft.nn.description import DescriptionError, register
 from weft.nn.distribution import (
     Array,
     BernoulliDistribution,
@@ -343,6 +344,11 @@ class Categorical(OutputUnit):
         The number of categories, at least 2.
     weights, bias : Initialiser
         Of the last affine layer.
+    reference_class : int, optional
+        The category whose logit is held at 0 and not learnt. A softmax does not change
+        when one number is added to all logits, so one of them can be fixed (slide
+        "Softmax output units"): the same distributions, one column of weights fewer,
+        and a cost that is not flat along that direction.
 
     Examples
     --------
@@ -351,19 +357,52 @@ class Categorical(OutputUnit):
     >>> raw, y = weft.constant([[0.0, 0.0], [0.0, 1e4]]), weft.constant([1, 0])
     >>> nn.Categorical(2).nll(raw, y).numpy().round(4)
     array([6.931e-01, 1.000e+04], dtype=float32)
+    >>> nn.Categorical(3, reference_class=0).size
+    2
     """
 
     k: int
     weights: Initialiser = GLOROT
     bias: Initialiser = ZEROS
+    reference_class: int | None = None
 
     def __post_init__(self) -> None:
         check_count(self.k, self, least=2)
+        fixed = self.reference_class
+        if fixed is not None and (
+            isinstance(fixed, bool)
+            or not isinstance(fixed, int)
+            or not 0 <= fixed < self.k
+        ):
+            raise DescriptionError(
+                f"reference_class={fixed!r} is no category: give a whole number from 0 "
+                f"to {self.k - 1}, or None to learn all logits"
+            )
 
     @property
     def size(self) -> int:
-        """One logit per category."""
-        return self.k
+        """One logit per category, but for the one that is fixed."""
+        return self.k - (self.reference_class is not None)
+
+    def logits(self, raw: Node) -> Node:
+        """Build all k logits: the raw outputs, and 0 for the reference class.
+
+        Parameters
+        ----------
+        raw : Node of shape (n, size)
+
+        Returns
+        -------
+        Node of shape (n, k)
+        """
+        fixed = self.reference_class
+        if fixed is None:
+            return raw
+        zero = structure.broadcast_to(constant(0, raw.dtype), (raw.shape[0], 1))
+        parts = [raw[:, :fixed], zero, raw[:, fixed:]]
+        filled = [part for part in parts if part.shape[1] != 0]
+        node: Node = structure.concatenate(filled, axis=1)
+        return node
 
     @property
     def target_shape(self) -> Lengths:
@@ -374,7 +413,8 @@ class Categorical(OutputUnit):
         """Build -log softmax(z) at the target."""
         if y.dtype.kind == "f" and y.ndim == 2:
             check_target_node(raw, y, (self.k,), self)
-            weighted: Node = -reduce.sum(y * reduce.log_softmax(raw), axis=1)
+            log_p = reduce.log_softmax(self.logits(raw))
+            weighted: Node = -reduce.sum(y * log_p, axis=1)
             return weighted
         check_target_node(raw, y, (), self)
         if y.dtype.kind != "i":
@@ -383,13 +423,14 @@ class Categorical(OutputUnit):
                 "given: cast them to int64"
             )
         chosen = structure.expand_dims(y, 1)
-        picked = index.take_along_axis(reduce.log_softmax(raw), chosen, axis=1)
+        log_p = reduce.log_softmax(self.logits(raw))
+        picked = index.take_along_axis(log_p, chosen, axis=1)
         node: Node = -structure.squeeze(picked, 1)
         return node
 
     def prediction(self, raw: Node) -> Node:
         """Build the probability of each category."""
-        node: Node = reduce.softmax(raw)
+        node: Node = reduce.softmax(self.logits(raw))
         return node
 
     def as_target(self, y: Any, dtype: DType) -> Array:
@@ -416,6 +457,8 @@ class Categorical(OutputUnit):
 
     def distribution(self, raw: Array, dispersion: Array | None = None) -> Distribution:
         """Return categorical distributions."""
+        if self.reference_class is not None:
+            raw = np.insert(raw, self.reference_class, 0, axis=1)
         return CategoricalDistribution(raw)
 
 

@@ -1,8 +1,9 @@
-"""The command line: ``weft fit``, ``predict``, ``evaluate``, ``describe``, ``bench``.
+"""The command line: ``weft fit``, ``predict``, ``evaluate``, ``describe``, ``bench``,
+``verify``.
 
 One idea: words become a *request*, plain data (`arguments`), and a request is carried
-out (`fit`, `predict`, `evaluate`, `describe`, `bench`). What is said passes through
-`terminal`.
+out (`fit`, `predict`, `evaluate`, `describe`, `bench`, `verify`). What is said passes
+through `terminal`.
 
 The invariants: a person's mistake is one line on the standard error stream and exit
 code 2, never a traceback; a file is written whole or not at all; whatever can be found
@@ -25,8 +26,9 @@ def main(words: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0; 2 after a person's mistake; 130 if Ctrl-C ended it. A defect
-        of weft itself is an exception, which Python ends with 1.
+        The exit code: 0; 1 if a claim that was to be verified does not hold; 2 after a
+        person's mistake; 130 if Ctrl-C ended it. A defect of weft itself is an
+        exception, which Python ends with 1 as well.
 
     Examples
     --------

@@ -21,6 +21,7 @@ from weft.apps.cli.evaluate import Evaluate
 from weft.apps.cli.fit import Fit
 from weft.apps.cli.predict import Predict
 from weft.apps.cli.request import Reading, Request
+from weft.apps.cli.verify import Verify
 
 # The base of all that typer says of a mistake; typer itself does not export it.
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -108,6 +109,7 @@ Examples:
   weft predict digits.weft new.csv --output predictions.csv
   weft evaluate digits.weft other.csv
   weft describe digits.weft
+  weft verify --all
 
 \b
 weft COMMAND --help tells all about a command. A command ends with exit code 0,
@@ -569,3 +571,52 @@ def _bench(
 ) -> Bench:
     """Tell how fast this machine is, and how fast weft and its peers are on it."""
     return Bench(workload=workload, plot=plot, json=json, force=force, quiet=quiet)
+
+
+@app.command(
+    "verify",
+    cls=_Command,
+    epilog="""\b
+Examples:
+  weft verify S6
+  weft verify S18-S30 S75
+  weft verify --all --json claims.json
+
+\b
+Each claim of chapter 6 of Deep Learning, as its slides put it, is run and judged; where
+a slide is wrong, the corrected claim is. The exit code is 0 if all of them hold, else
+1. A claim without a check yet is open, which is a failure under --strict alone.""",
+)
+def _verify(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="CLAIM...",
+            help="Names of claims, such as S6, or ranges, such as S18-S30.",
+            show_default=False,
+        ),
+    ] = None,
+    all: Annotated[bool, typer.Option("--all", help="Check all claims.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="A claim that is open fails.")
+    ] = False,
+    json: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where to write all verdicts and figures as JSON.",
+            rich_help_panel=_WRITTEN,
+        ),
+    ] = None,
+    force: _ForceOption = False,
+    quiet: _QuietOption = False,
+) -> Verify:
+    """Check what the chapter claims, by running it."""
+    return Verify(
+        names=tuple(names or ()),
+        all=all,
+        strict=strict,
+        json=json,
+        force=force,
+        quiet=quiet,
+    )

@@ -9,6 +9,7 @@ import sys
 from weft.graph.errors import WeftError
 
 OK = 0
+FAILED = 1  # what was asked to be checked does not hold
 MISTAKE = 2
 INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 

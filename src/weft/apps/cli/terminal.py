@@ -77,6 +77,28 @@ class Terminal:
             grid.add_row(_text(label, "dim"), _text(said))
         self._say(Padding(grid, (0, 0, 0, 2), expand=False))
 
+    def entry(
+        self,
+        label: tuple[str, str],
+        mark: tuple[str, str],
+        lines: Iterable[tuple[str, str]],
+    ) -> None:
+        """Say an entry of a list: a label, a mark, and lines folded beside them.
+
+        Each is a text and its style.
+        """
+        from rich.padding import Padding
+        from rich.table import Table
+
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(min_width=3, no_wrap=True)
+        grid.add_column(min_width=4, no_wrap=True)
+        grid.add_column(overflow="fold")
+        first = (_text(*label), _text(*mark))
+        for i, line in enumerate(lines):
+            grid.add_row(*(first if i == 0 else ("", "")), _text(*line))
+        self._say(Padding(grid, (0, 0, 0, 2), expand=False))
+
     def figures(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Say a table of numbers: names to the left, and the first number counts."""
         numbers: list[Side] = ["right"] * (len(header) - 1)
@@ -164,7 +186,7 @@ def write_json(payload: Mapping[str, Any]) -> None:
     OSError
         As `write`.
     """
-    write("stdout", json.dumps(_finite(payload), allow_nan=False) + "\n")
+    write("stdout", json.dumps(finite(payload), allow_nan=False) + "\n")
 
 
 def be_tolerant() -> None:
@@ -174,11 +196,18 @@ def be_tolerant() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Return data with None in place of every number that is not finite.
+
+    Examples
+    --------
+    >>> finite({"a": [1.0, math.nan]})
+    {'a': [1.0, None]}
+    """
     if isinstance(value, Mapping):
-        return {str(name): _finite(inner) for name, inner in value.items()}
+        return {str(name): finite(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
+        return [finite(inner) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

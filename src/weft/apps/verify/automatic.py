@@ -1,0 +1,262 @@
+"""Back-propagation among the ways to differentiate: modes, algebra, own operations,
+orders of elimination (section 6.5.9)."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+
+import weft
+from weft.apps.verify.claim import (
+    Evidence,
+    at_least,
+    at_most,
+    claim,
+    evidence,
+    exactly,
+    true,
+)
+from weft.apps.verify.tools import built, gap, rng
+from weft.graph import json as graph_json
+from weft.graph.walk import topological
+from weft.ops.record import OPS, Op, elementwise
+from weft.ops.sample import reals
+
+
+def _multiplications(node: Any) -> int:
+    """Count the multiply-adds of the matrix products that a node is computed from."""
+    total = 0
+    for part in topological([node]):
+        if part.op.name == "matmul":
+            left, right = part.inputs
+            total += int(np.prod(part.shape)) * int(left.shape[-1])
+            assert left.shape[-1] == right.shape[-2]
+    return total
+
+
+@claim("S77", "reverse and forward accumulation", "Backprop and the general field")
+def modes() -> Evidence:
+    """Both modes give one Jacobian; reverse takes a pass per output, forward a pass per
+    input, so that they cost the same where there are as many of either, and weft
+    chooses by shape."""
+    jacobian = built("jacobian", parameter="mode")
+    plan = built("differentiate.plan_jacobian")
+    draw, n, hidden = rng(), 12, 10
+    x = weft.input("x", (n,), "float64")
+    h = weft.tanh(weft.constant(draw.normal(size=(hidden, n))) @ x)
+    outputs, worst, chosen = (3, 6, 12, 24, 48), 0.0, []
+    excess = []
+    for m in outputs:
+        y = weft.constant(draw.normal(size=(m, hidden))) @ h
+        both = [jacobian(y, x, mode=mode) for mode in ("forward", "reverse")]
+        ahead, back = weft.evaluate(both, {x: draw.normal(size=n)})
+        worst = float(np.maximum(worst, gap(ahead, back)))
+        forward, reverse = map(_multiplications, both)
+        excess.append(forward / reverse)
+        chosen.append(plan(y, x).mode)
+    expected = ["reverse" if m <= n else "forward" for m in outputs]
+    return evidence(
+        f"{n} inputs, {outputs} outputs: forward costs "
+        + ", ".join(f"{e:.2f}" for e in excess)
+        + f" times reverse; chosen {', '.join(chosen)}",
+        at_most("difference of the Jacobians", worst, 1e-13),
+        at_least("forward / reverse with few outputs", excess[0], 1.5),
+        at_most("forward / reverse with many", excess[-1], 0.67),
+        at_most("|forward / reverse - 1| with as many", abs(excess[2] - 1), 0.3),
+        true("the cheaper one is chosen", chosen == expected),
+    )
+
+
+@claim(
+    "S78",
+    "softmax and cross-entropy simplify to q - p",
+    "Backprop and the general field: simplifying algebraic expressions",
+    correction="the slide's q - p holds where sum(p) = 1 only; it is q sum(p) - p "
+    "otherwise",
+)
+def simplified() -> Evidence:
+    """The gradient of a naive -sum p log q with q = exp z / sum exp z becomes, as a
+    graph, q sum(p) - p, and q - p where p is known to sum to 1; also behind reshapes."""
+    rows = np.log(np.array([[1.0, 2, 3, 4]]))
+    weights = np.array([[0.1, 0.6, 0.3, 0.5]])
+    q = np.array([[0.1, 0.2, 0.3, 0.4]])
+    by_hand = q * weights.sum() - weights
+    z = weft.input("z", ("n", 4), "float64")
+    p = weft.input("p", ("n", 4), "float64")
+    known = weft.input("p", ("n", 4), "float64", simplex=-1)
+
+    def cost(logits: Any, target: Any) -> Any:
+        exps = weft.exp(logits)
+        softmax = exps / weft.sum(exps, axis=-1, keepdims=True)
+        return -weft.sum(target * weft.log(softmax))
+
+    raw = weft.grad(cost(z, p), z)
+    value = weft.evaluate(raw, {z: rows, p: weights})
+    off = float(np.abs((q - weights) - by_hand).max())
+
+    simplify = built("simplify")
+    softmax = weft.softmax(z)
+    general, special = (simplify(weft.grad(cost(z, t), z)) for t in (p, known))
+    total = weft.sum(p, axis=-1, keepdims=True)
+    wanted = [simplify(form) for form in (softmax * total - p, total * softmax - p)]
+    behind = weft.grad(cost(weft.transpose(weft.transpose(z)), known), z)
+    again = weft.evaluate([general, special], {z: rows, p: weights, known: weights})
+    return evidence(
+        f"gradient: {weft.text(general)}, with sum(p) = 1: {weft.text(special)}; for "
+        f"sum(p) = {weights.sum():g} q - p is off by {off:.2g}",
+        at_most("gradient against q sum(p) - p", gap(value, by_hand), 1e-14),
+        at_least("error of q - p", off, 0.1),
+        true("the graph is q sum(p) - p", general in wanted),
+        true("it is q - p where sum(p) = 1", special is simplify(softmax - known)),
+        true("also behind transposes", simplify(behind) is special),
+        at_most("simplified, in numbers", gap(again[0], by_hand), 1e-14),
+    )
+
+
+_OWN = "log_cosh"
+
+
+@contextmanager
+def _own_op(slope: Any) -> Iterator[Op]:
+    """Declare an operation as a user would; forget it afterwards."""
+    op = elementwise(
+        _OWN,
+        forward=lambda x: np.logaddexp(x, -x) - np.log(2),
+        partials=(lambda out, x: slope(x),),
+        emit=lambda e, x: e.sub(
+            e.add(e.abs(x), e.log1p(e.exp(e.mul(e.const(-2, x), e.abs(x))))),
+            e.const(float(np.log(2)), x),
+        ),
+        latex=r"\log\cosh\left({0}\right)",
+        sample=reals(-3, 3),
+    )
+    try:
+        yield op
+    finally:
+        del OPS[_OWN], graph_json._ops[_OWN]
+
+
+@claim("S79", "an operation is a record", "Specialized libraries vs. generation")
+def own_operation() -> Evidence:
+    """An operation of one's own takes ten lines: value, derivative, scalar code. It is
+    differentiated in both modes and twice, compiled, and a wrong rule is found."""
+    check = weft.testing.check_grads
+    error = weft.testing.GradientError
+    at = np.array([-2.5, -0.3, 0.4, 1.9])
+    with _own_op(weft.tanh) as op:
+        x = weft.input("x", (4,), "float64")
+        check(lambda v: weft.sum(op(v)), (at,))
+        slope, bend, push = weft.evaluate(
+            [
+                weft.grad(weft.sum(op(x)), x),
+                weft.hvp(weft.sum(op(x)), x, weft.constant(np.ones(4))),
+                weft.jvp(op(x), {x: weft.constant(np.ones(4))}),
+            ],
+            {x: at},
+        )
+        program = weft.compile([x], op(x), engine="native")
+        compiled = gap(program(at), np.log(np.cosh(at)))
+    found = False
+    with _own_op(weft.sigmoid) as op:
+        try:
+            check(lambda v: weft.sum(op(v)), (at,))
+        except error:
+            found = True
+    refused = False
+    try:
+        elementwise(
+            "half_an_op",
+            forward=np.sinh,
+            emit=lambda e, x: x,
+            latex="{0}",
+            sample=reals(-1, 1),
+        )
+    except weft.GraphError:
+        refused = True
+    return evidence(
+        f"log cosh: both modes and second order agree with differences, compiled to "
+        f"{compiled:.1g}; a wrong derivative and a missing one are refused",
+        at_most("reverse mode", gap(slope, np.tanh(at)), 1e-15),
+        at_most("forward mode", gap(push, np.tanh(at)), 1e-15),
+        at_most("second order", gap(bend, 1 - np.tanh(at) ** 2), 1e-14),
+        at_most("compiled", compiled, 1e-14),
+        true("a wrong rule is found", found),
+        true("a record without a derivative is refused", refused),
+    )
+
+
+def eliminate(
+    edges: dict[tuple[int, int], float], order: Sequence[int]
+) -> tuple[int, dict[tuple[int, int], float]]:
+    """Eliminate vertices of a graph of partial derivatives, in order.
+
+    A vertex is taken out by joining each edge into it with each edge out of it: one
+    multiplication each (Griewank and Walther, Evaluating Derivatives, chapter 9).
+
+    Returns
+    -------
+    multiplications : int
+    edges : dict
+        What is left: the Jacobian.
+
+    Examples
+    --------
+    >>> eliminate({(0, 1): 2.0, (1, 2): 3.0}, [1])
+    (1, {(0, 2): 6.0})
+    """
+    left, count = dict(edges), 0
+    for v in order:
+        into = [(a, w) for (a, b), w in left.items() if b == v]
+        out = [(b, w) for (a, b), w in left.items() if a == v]
+        left = {edge: w for edge, w in left.items() if v not in edge}
+        for a, first in into:
+            for b, second in out:
+                left[a, b] = left.get((a, b), 0.0) + first * second
+                count += 1
+    return count, left
+
+
+@claim("S80", "back-propagation is not always the cheapest", "Backprop is not optimal")
+def elimination() -> Evidence:
+    """The chain rule may be applied in any order: here neither from the inputs nor from
+    the outputs, but from the middle, is the cheapest, with one and the same Jacobian."""
+    x, y = (weft.parameter(name, (), "float64") for name in ("x", "y"))
+    a = weft.sin(x + y)
+    middle = [a, weft.tanh(a)]
+    middle.append(weft.exp(middle[1]))
+    outputs = [f(middle[2]) for f in (weft.sin, weft.cos, weft.tanh, weft.softplus)]
+    feed = {x: 0.4, y: -1.1}
+    inner = [x + y, *middle]
+    vertices = [x, y, *inner, *outputs]
+    number = {node: k for k, node in enumerate(vertices)}
+    edges = {}
+    for node in vertices[2:]:
+        for parent in node.inputs:
+            edges[number[parent], number[node]] = float(
+                weft.evaluate(weft.grad(node, parent), feed)
+            )
+    inside = [number[node] for node in inner]
+    forward, J = eliminate(edges, inside)
+    reverse, _ = eliminate(edges, inside[::-1])
+    orders = [(*eliminate(edges, order), order) for order in permutations(inside)]
+    best, found, order = min(orders, key=lambda tried: tried[0])
+    rows = [weft.evaluate(weft.grad(out, [x, y]), feed) for out in outputs]
+    expected = np.array(rows)
+    matrices = [
+        [[left[number[leaf], number[out]] for leaf in (x, y)] for out in outputs]
+        for left in (J, found)
+    ]
+    names = {number[n]: n.op.name for n in inner}
+    return evidence(
+        f"multiplications: forward {forward}, reverse {reverse}, best {best} (by "
+        f"{', '.join(names[k] for k in order)})",
+        at_most("best less forward", best - forward, -1),
+        at_most("best less reverse", best - reverse, -1),
+        at_most("the Jacobian, forward", gap(matrices[0], expected), 1e-14),
+        at_most("the Jacobian, best order", gap(matrices[1], expected), 1e-14),
+    )
+
+
+CLAIMS = (modes, simplified, own_operation, elimination)

@@ -1,0 +1,335 @@
+"""Ways to break weft, one thing at a time, and the claims that must notice.
+
+A mutation is a name, the claims that have to fail under it, and a context in which weft
+is broken: a derivative that is a little off, a value that overflows, a rule that
+rewrites to something else. Records are frozen, so they are changed behind their backs.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, is_dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import weft
+from weft import nn
+from weft.apps import verify
+from weft.differentiate import numeric, reverse
+from weft.nn import pairing
+from weft.ops import OPS
+from weft.ops.record import Derivative
+from weft.rewrite import FAST
+
+
+@contextmanager
+def changed(target: Any, **fields: Any) -> Iterator[None]:
+    """Give an object other attributes for a while."""
+    put = object.__setattr__ if is_dataclass(target) else setattr
+    put = setattr if isinstance(target, type) else put
+    before = {name: getattr(target, name) for name in fields}
+    try:
+        for name, value in fields.items():
+            put(target, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            put(target, name, value)
+
+
+def derivative(op: str, **modes: Any) -> AbstractContextManager[None]:
+    """Give an op other modes; what is made of the old one's function."""
+    old = OPS[op].derivative
+    assert old is not None
+    vjp = modes.get("vjp", lambda f: f)(old.vjp)
+    jvp = modes.get("jvp", lambda f: f)(old.jvp)
+    return changed(OPS[op], derivative=Derivative(vjp, jvp))
+
+
+def scaled(op: str, *modes: str, factor: float = 1.01) -> AbstractContextManager[None]:
+    """Make an op's derivative one per cent too large."""
+
+    def worse(rule: Callable[..., Any]) -> Callable[..., Any]:
+        def apply(*args: Any) -> Any:
+            part = rule(*args)
+            return None if part is None else part * factor
+
+        return apply
+
+    return derivative(op, **dict.fromkeys(modes or ("vjp", "jvp"), worse))
+
+
+def value(op: str, forward: Callable[..., Any]) -> AbstractContextManager[None]:
+    """Make an op compute something else."""
+    return changed(OPS[op], forward=forward)
+
+
+def doubled(module: Any) -> AbstractContextManager[None]:
+    """Let the table of Algorithm 6.2 begin with 2 in place of 1."""
+    whole = module.accumulate
+
+    def accumulate(order: Any, seeds: Any, *rest: Any, **more: Any) -> Any:
+        return whole(order, {n: 2 * ct for n, ct in seeds.items()}, *rest, **more)
+
+    return changed(module, accumulate=accumulate)
+
+
+@contextmanager
+def both(*contexts: AbstractContextManager[None]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for context in contexts:
+            stack.enter_context(context)
+        yield
+
+
+def rewritten(rule: Any) -> AbstractContextManager[None]:
+    """Let a rule lead to a node of another value, wherever it applies."""
+    whole = rule.replacement
+
+    def wrong(node: Any) -> Any:
+        after = whole(node)
+        if after is None or after.dtype.kind != "f":
+            return after
+        return weft.broadcast_to(weft.constant(7, after.dtype), after.shape)
+
+    return changed(rule, replacement=wrong)
+
+
+def _growing(rule: Callable[..., Any]) -> Callable[..., Any]:
+    calls = [0]
+
+    def apply(*args: Any) -> Any:
+        calls[0] += 1
+        part = rule(*args)
+        for k in range(calls[0] // 50):
+            part = part + k * 1e-9
+        return part
+
+    return apply
+
+
+def _other_adjoint(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """``dH = G W`` in place of ``G W'``."""
+
+    def apply(i: int, ct: Any, out: Any, inputs: Any, params: Any) -> Any:
+        x, y = inputs
+        if i == 0 and y.shape[-1] == y.shape[-2]:
+            return ct @ y
+        return rule(i, ct, out, inputs, params)
+
+    return apply
+
+
+def _left_only(rule: Callable[..., Any]) -> Callable[..., Any]:
+    def apply(i: int, *args: Any) -> Any:
+        part = rule(i, *args)
+        return part * 1.01 if i == 0 else part
+
+    return apply
+
+
+def _naive_log_softmax(x: Any, axis: Any) -> Any:
+    return np.log(np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True))
+
+
+def _naive_softmax(x: Any, axis: Any) -> Any:
+    return np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True)
+
+
+def _and_table(name: str) -> Any:
+    table = weft.tables.builtin.built_in(name)
+    y = np.array([0, 0, 0, 1])
+
+    class And:
+        matrix = staticmethod(table.matrix)
+
+        @staticmethod
+        def column(_: str) -> Any:
+            return type("Column", (), {"values": y})
+
+    return And
+
+
+def _sin_slope(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """The cosine as a sine of its own: right, but nothing is shared."""
+
+    def apply(i: int, ct: Any, out: Any, inputs: Any, params: Any) -> Any:
+        return ct * OPS["sin"](inputs[0] + np.pi / 2)
+
+    return apply
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One thing broken, and who has to notice."""
+
+    name: str
+    rows: str
+    broken: Callable[[], AbstractContextManager[None]]
+
+
+def _on(target: Any, **fields: Any) -> Callable[[], AbstractContextManager[None]]:
+    return partial(changed, target, **fields)
+
+
+_pair = nn.pair
+_whole_nll = nn.HeteroscedasticGaussian.nll
+
+MUTATIONS = (
+    # The vocabulary: derivatives, values, machine code.
+    Mutation("softplus: slope 1 % off", "S21 S81", partial(scaled, "softplus")),
+    Mutation(
+        "softplus: log(1 + exp(x))",
+        "S21",
+        partial(value, "softplus", lambda x: np.log(1 + np.exp(x))),
+    ),
+    Mutation("square: slope 1 % off", "S7 S61 S57", partial(scaled, "square")),
+    Mutation("square: value 1 % off", "S6", partial(value, "square", lambda x: 1.01 * x * x)),
+    Mutation("tanh: slope 1 % off", "S57 S63 S69 S73 S79", partial(scaled, "tanh")),
+    Mutation("tanh: forward mode off", "S58 S79 S83", partial(scaled, "tanh", "jvp")),
+    Mutation("tanh: reverse mode off", "S58 S72 S84 S82", partial(scaled, "tanh", "vjp")),
+    Mutation(
+        "tanh: machine code off",
+        "S64",
+        lambda: changed(
+            OPS["tanh"], emit=lambda e, x: e.mul(e.tanh(x), e.const(1.001, x))
+        ),
+    ),
+    Mutation("sin: slope 1 % off", "S65", partial(scaled, "sin")),
+    Mutation("sin: slope shares nothing", "S62", partial(derivative, "sin", vjp=_sin_slope)),
+    Mutation("add: slope 1 % off", "S65 S67 S71", partial(scaled, "add")),
+    Mutation(
+        "add: slope costs more each time", "S66", partial(derivative, "add", vjp=_growing)
+    ),
+    Mutation(
+        "sigmoid: value off",
+        "S20 S28 S29",
+        partial(value, "sigmoid", lambda x: 1 / (1 + np.exp(-x)) + 1e-6),
+    ),
+    Mutation(
+        "relu: slope at 0 is that on the right",
+        "S8",
+        lambda: changed(OPS["relu"], derivative=OPS["relu"].right),
+    ),
+    Mutation("relu: leaks", "S8 S9", partial(value, "relu", lambda x: np.maximum(x, 0.01 * x))),
+    Mutation("matmul: adjoint not transposed", "S72 S73", partial(derivative, "matmul", vjp=_other_adjoint)),
+    Mutation("matmul: left adjoint off", "S72 S73 S75 S84", partial(derivative, "matmul", vjp=_left_only)),
+    Mutation("softmax: slope of the identity", "S25", lambda: derivative("softmax", vjp=lambda _: lambda i, ct, *rest: ct)),
+    Mutation("softmax: not shifted", "S26", partial(value, "softmax", _naive_softmax)),
+    Mutation(
+        "softmax: not normalised",
+        "S22 S26 S28",
+        partial(value, "softmax", lambda x, axis: np.exp(x - x.max(axis=axis, keepdims=True))),
+    ),
+    Mutation("log_softmax: naive", "S23", partial(value, "log_softmax", _naive_log_softmax)),
+    Mutation("log_softmax: slope off", "S23 S24", partial(scaled, "log_softmax")),
+    # Differentiation.
+    Mutation("symbols begin with 2", "S58 S68 S80", partial(doubled, reverse)),
+    Mutation("numbers begin with 2", "S18 S59 S68 S74", partial(doubled, numeric)),
+    Mutation("the mean is a sum", "S6", _on(weft, mean=weft.sum)),
+    Mutation(
+        "hvp is the gradient",
+        "S83 S84",
+        _on(weft, hvp=lambda cost, wrt, v: weft.grad(cost, wrt)),
+    ),
+    Mutation(
+        "equal expressions are two nodes",
+        "S62",
+        _on(weft, sin=lambda x: OPS["sin"](x + np.random.default_rng().normal())),
+    ),
+    # Rewriting.
+    *(
+        Mutation(f"rule {rule.name} is wrong", rows, partial(rewritten, rule))
+        for rule in FAST
+        for name, rows in (("double_negative", ""), ("neutral", ""))
+        if rule.name == name and rows
+    ),
+    # Networks.
+    Mutation(
+        "Gaussian: constant left out",
+        "S18",
+        _on(nn.Gaussian, nll=lambda self, raw, y: 0.5 * weft.sum(weft.square(y - raw), axis=1)),
+    ),
+    Mutation(
+        "clipped is a sigmoid",
+        "S19",
+        lambda: _item(pairing._OUTPUTS, "clipped", weft.sigmoid),
+    ),
+    Mutation("the linter sees nothing", "S19", _on(nn, lint=lambda network: ())),
+    Mutation(
+        "several labels pass for one",
+        "S22",
+        _on(nn.Categorical, as_target=lambda self, y, dtype: np.asarray(y)),
+    ),
+    Mutation(
+        "the fixed logit is 1",
+        "S24",
+        _on(
+            nn.Categorical,
+            logits=lambda self, raw: (
+                raw
+                if self.reference_class is None
+                else weft.concatenate(
+                    [raw[:, :1] * 0 + 1, raw], axis=1
+                )
+            ),
+        ),
+    ),
+    Mutation(
+        "softmax is paired with squared error",
+        "S27",
+        _on(
+            nn.Categorical,
+            nll=lambda self, raw, y: weft.sum(weft.square(y - weft.softmax(raw)), axis=1),
+        ),
+    ),
+    Mutation(
+        "wrong pairs are taken",
+        "S19 S29",
+        _on(
+            nn,
+            pair=lambda output, loss, n=1, allow_mismatch=False: _pair(
+                output, loss, n, allow_mismatch=True
+            ),
+        ),
+    ),
+    Mutation(
+        "two rows of the table are swapped",
+        "S28",
+        _on(nn, OUTPUT_TYPES=nn.OUTPUT_TYPES[1::-1] + nn.OUTPUT_TYPES[2:]),
+    ),
+    Mutation(
+        "precision: constant left out",
+        "S30",
+        _on(
+            nn.HeteroscedasticGaussian,
+            nll=lambda self, raw, y: _whole_nll(self, raw, y) - 0.9189385,
+        ),
+    ),
+    Mutation(
+        "precision: log beta left out",
+        "S30",
+        _on(
+            nn.HeteroscedasticGaussian,
+            nll=lambda self, raw, y: _whole_nll(self, raw, y) + 0.5 * raw[:, 1],
+        ),
+    ),
+    Mutation(
+        "L2 is off",
+        "S70",
+        _on(nn.L2, omega=lambda self, params: weft.constant(1.0, "float64")),
+    ),
+    # Data.
+    Mutation("XOR is AND", "S5", _on(verify.xor, built_in=_and_table)),
+)
+
+
+@contextmanager
+def _item(mapping: dict[str, Any], key: str, value: Any) -> Iterator[None]:
+    before = mapping[key]
+    mapping[key] = value
+    try:
+        yield
+    finally:
+        mapping[key] = before
