@@ -1,4 +1,4 @@
-"""Every op, in every mode, over symbols and nested: whatever a record draws as a case."""
+"""Every op in every mode, over symbols and nested, on all cases that records draw."""
 
 import itertools
 import zlib
@@ -35,7 +35,7 @@ every = pytest.mark.parametrize(("op", "case"), CASES.values(), ids=CASES)
 
 
 def built(op, case, symbolic=False):
-    """The case as a graph; with symbols, each axis has one, and equal sizes the same."""
+    """The case as a graph; with symbols, equal sizes have the same one."""
     symbolic = symbolic and not STATES_SIZES & set(case.params)
     leaves = [
         weft.input(
