@@ -6,13 +6,8 @@ import pytest
 import weft
 from weft import nn
 from weft.ops import OPS
-from weft.testing.textbook import (
-    LOSSES,
-    PENALTIES,
-    UNITS,
-    algorithm_6_3,
-    algorithm_6_4,
-)
+from weft.testing import algorithm_6_3, algorithm_6_4
+from weft.testing.textbook import LOSSES, PENALTIES, UNITS
 
 F = "float64"
 

@@ -60,7 +60,7 @@ def test_operators_on_either_side():
 
 
 def test_slopes():
-    """x - y * floor(x / y): 1 in x, minus the floor in y; steps are flat."""
+    """Of x - y * floor(x / y): 1 in x, minus the floor in y; steps are flat."""
     x, y = weft.input("x", (3,), "float64"), weft.input("y", (3,), "float64")
     feed = {x: [5.0, -5.0, 7.5], y: [2.0, 3.0, -2.0]}
     slopes = weft.evaluate(weft.grad(weft.sum(x % y), [x, y]), feed)

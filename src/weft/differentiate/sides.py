@@ -147,7 +147,7 @@ def kinks(
     Examples
     --------
     >>> import weft
-    >>> x = weft.input("x", (3,))
+    >>> x = weft.input("x", (3,), "float64")
     >>> y = weft.sum(weft.maximum(x, 0))
     >>> [kink.node.op.name for kink in weft.kinks(y)]
     ['relu']

@@ -171,7 +171,7 @@ def algorithm_6_4(
     >>> x, y, I = np.array([1.0, -2.0]), np.zeros(2), np.eye(2)
     >>> of_W, of_b = algorithm_6_4(x, y, [I], [np.zeros(2)], ["relu"])
     >>> of_W[0].tolist(), of_b[0].tolist()
-    ([[1.0, -2.0], [0.0, -0.0]], [1.0, 0.0])
+    ([[1.0, -2.0], [0.0, 0.0]], [1.0, 0.0])
     """
     forward = algorithm_6_3(x, y, W, b, units, loss, penalty, lam)
     slope_of_omega = PENALTIES[penalty][1]
