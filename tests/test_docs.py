@@ -49,6 +49,7 @@ FLOORS = (
     "weft.ops",
     "weft.differentiate",
     "weft.compile",
+    "weft.curvature",
     "weft.nn",
     "weft.train",
     "weft.tables",

@@ -265,18 +265,19 @@ def test_what_it_cannot_do_is_refused(network, settings, words):
         train.fit(network, X, Y, optimizer=train.NewtonCG(), **settings)
 
 
-def test_another_network_is_not_resumed():
-    first = train.fit(NETWORK, X, Y, optimizer=train.NewtonCG(), epochs=1)
-    with pytest.raises(train.FitError, match="41 trained parameters"):
-        train.fit(
-            NETWORK,
-            X,
-            Y,
-            optimizer=train.NewtonCG(),
-            resume=first,
-            freeze=["0/W"],
-            epochs=1,
-        )
+@pytest.mark.parametrize(
+    ("first", "then", "settings"),
+    [
+        (train.NewtonCG(), train.NewtonCG(), {"freeze": ["0/W"]}),
+        (train.Adam(), train.NewtonCG(), {}),
+        (train.NewtonCG(), train.Adam(), {}),
+    ],
+    ids=["frozen", "from Adam", "to Adam"],
+)
+def test_another_fit_is_not_continued(first, then, settings):
+    begun = train.fit(NETWORK, X, Y, optimizer=first, epochs=1)
+    with pytest.raises(train.FitError, match="another optimizer, network or choice"):
+        train.fit(NETWORK, X, Y, optimizer=then, resume=begun, epochs=1, **settings)
 
 
 @pytest.mark.parametrize("bad", [{"tol": -1.0}, {"damping": 0.0}, {"cg_steps": 0}])

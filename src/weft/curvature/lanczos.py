@@ -179,6 +179,13 @@ def tridiagonal(op: LinearOperator, start: Array, steps: int) -> tuple[Array, Ar
     ------
     FeedError
         If a product is not finite.
+
+    Examples
+    --------
+    >>> from scipy.sparse.linalg import aslinearoperator
+    >>> op = aslinearoperator(np.diag([1.0, 3.0]))
+    >>> tridiagonal(op, np.ones(2), 2)
+    (array([2., 2.]), array([1.]))
     """
     basis = np.empty((steps, start.size))
     basis[0] = start / np.linalg.norm(start)

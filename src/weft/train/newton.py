@@ -227,13 +227,18 @@ class _Search:
         self, optimizer: NewtonCG, function: ValueAndGradient, state: Tree, size: int
     ) -> None:
         self._function, self._limit = function, optimizer.cg_steps
-        self._damping = float(state.get("damping", optimizer.damping))
-        self._direction = np.array(state.get("direction", np.zeros(size)), np.float64)
-        if self._direction.shape != (size,):
+        held = state or {
+            "damping": np.array(optimizer.damping),
+            "direction": np.zeros(size),
+        }
+        if held.keys() != {"damping", "direction"} or len(held["direction"]) != size:
             raise FitError(
-                f"the fit to resume had {self._direction.size} trained parameters, and "
-                f"there are {size}: resume with the same network and freeze="
+                "the fit to continue has another optimizer, network or choice of "
+                "frozen parameters: continue with the same ones, or give params= to "
+                "start anew from its parameters"
             )
+        self._damping = float(held["damping"])
+        self._direction = np.array(held["direction"], np.float64)
 
     @property
     def state(self) -> Tree:
