@@ -23,8 +23,8 @@ from typing import final
 
 # How often a task may be computed again.
 _LEVELS = 4
-# How many plans are tried for each number of levels.
-_TRIES = 10
+# How many plans are tried once one is found that fits.
+_TRIES = 8
 # The smallest values are kept, together no more than this share of all at the peak.
 _SMALL = 1 / 512
 
@@ -224,37 +224,32 @@ def scheduled(
     ([0, 1, 2, 3, 4, 5, 6, 0, 7], 256)
     """
     schedule = list(range(len(work.tasks)))
-    high = measure(schedule)
-    course = _Course(work, int(_SMALL * high))
-    if high <= budget:
-        return schedule, high, course.turn
-    thriftiest = high, schedule
-    best: tuple[int, int, list[int]] | None = None
+    thriftiest = measure(schedule)
+    course = _Course(work, int(_SMALL * thriftiest))
+    if thriftiest <= budget:
+        return schedule, thriftiest, course.turn
     for levels in range(1, _LEVELS + 1):
-        # With less room than `low` there is no plan; `high` turns out to be too much.
-        low = course.least_room(levels, high)
-        for k in range(_TRIES):
-            room = low if k == 0 else (low + high) // 2
-            marks = course.marks(room, levels)
-            if marks is None:
-                break
-            schedule = course.unrolled(marks)
-            if k == 0:
+        low, high = course.least_room(levels), course.full
+        schedule = course.unrolled(course.marks(low, levels))
+        needed = measure(schedule)
+        thriftiest = min(thriftiest, needed)
+        if needed > budget:
+            continue
+        # More room, and less to compute again, until it is too much.
+        best = work.extra(schedule), needed, schedule
+        for _ in range(_TRIES):
+            room = (low + high) // 2
+            schedule = course.unrolled(course.marks(room, levels))
+            needed = least(schedule)
+            if needed <= budget:
                 needed = measure(schedule)
-                thriftiest = min(thriftiest, (needed, schedule))
+            if needed <= budget:
+                best = min(best, (work.extra(schedule), needed, schedule))
+                low = room
             else:
-                needed = least(schedule)
-                needed = measure(schedule) if needed <= budget else needed
-            if needed > budget:
-                high = room if k else high
-                continue
-            low = room
-            found = (work.extra(schedule), needed, schedule)
-            if best is None or found < best:
-                best = found
-        if best is not None:
-            return best[2], best[1], course.turn
-    return None, thriftiest[0], course.turn
+                high = room
+        return best[2], best[1], course.turn
+    return None, thriftiest, course.turn
 
 
 def peak(work: Work, schedule: Sequence[int]) -> int:
@@ -440,9 +435,14 @@ class _Course:
             start = end
         return start
 
-    def least_room(self, levels: int, most: int) -> int:
+    @property
+    def full(self) -> int:
+        """The memory for which no marks are needed."""
+        return sum(self.saved) + max(self.beside, default=0)
+
+    def least_room(self, levels: int) -> int:
         """Return the least memory for which marks are found."""
-        low, high = 0, most
+        low, high = 0, self.full
         while low < high:
             room = (low + high) // 2
             if self._furthest(0, room, levels) < self.turn:
@@ -451,10 +451,8 @@ class _Course:
                 high = room
         return high
 
-    def marks(self, room: int, levels: int) -> list[Mark] | None:
-        """Choose marks with which so much memory is enough; None if there are none."""
-        if self._furthest(0, room, levels) < self.turn:
-            return None
+    def marks(self, room: int, levels: int) -> list[Mark]:
+        """Choose marks with which so much memory is enough, if any are."""
         found: list[Mark] = []
         parts = [(0, self.turn, room, levels, 1)]
         while parts:
