@@ -12,7 +12,7 @@ from typing import final
 
 from weft.compile.native.extent import Polynomial, plus, times, value
 from weft.compile.native.loops import Loops
-from weft.compile.recompute import Saving
+from weft.compile.tasks import Saving
 from weft.graph.dim import Shape
 from weft.graph.node import DType, Node
 
