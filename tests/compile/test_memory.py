@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import weft
 from weft import nn
-from weft.compile.recompute import Task, Work, hastened, peak, scheduled
+from weft.compile.recompute import scheduled
+from weft.compile.tasks import Task, Work, hastened, peak
 from weft.graph.errors import GraphError
 from weft.graph.tree import flatten
 from weft.testing.strategies import graphs

@@ -129,8 +129,8 @@ def _check(order: list[Node], sizes: Mapping[str, int]) -> None:
             f"the graph has no symbolic dimension {unknown[0]!r}: it has {known}"
         )
     for name, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int) or size < 0:
-            raise FeedError(f"{name}={size!r} is no size: give a whole number")
+        if size < 0:
+            raise FeedError(f"{name}={size!r} is no size: give 0 or more")
 
 
 def _amount(number: int) -> str:

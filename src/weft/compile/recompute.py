@@ -1,13 +1,10 @@
 """Memory for time: which values to let go of, and when to compute them again.
 
-A *schedule* is a list of tasks' numbers. A number that stands in it twice is computed
-twice, and whoever reads a value reads what was computed last; so a schedule says all
-there is to say, and no schedule can change a result. Where memory is at its highest,
-the tasks *turn*: what was made before is read behind, mostly backward (the activations
-of a network). `scheduled` sets *marks* among the tasks before the turn. What crosses a
-mark is kept; the rest of what lies between two marks is let go of, and computed again,
-all of it at once, when the first of it is asked for. Between two marks there may be
-deeper ones, for going through the same part once more.
+Where memory is at its highest, the tasks *turn*: what was made before is read behind,
+mostly backward (the activations of a network). `scheduled` sets *marks* among the tasks
+before the turn. What crosses a mark is kept; the rest of what lies between two marks is
+let go of, and computed again, all of it at once, when the first of it is asked for.
+Between two marks there may be deeper ones, for going through the same part once more.
 
 How far apart the marks are follows from the memory that is left: the first part may
 fill all of it, the next one what the first mark leaves, and so on. This is the binomial
@@ -17,168 +14,20 @@ sizes; one level of it is Chen et al., "Training deep nets with sublinear memory
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import final
+
+from weft.compile.tasks import Work, readers_of
 
 # How often a task may be computed again.
 _LEVELS = 4
-# How many plans are tried for each number of levels.
-_TRIES = 10
+# How many plans are tried once one is found that fits.
+_TRIES = 8
 # The smallest values are kept, together no more than this share of all at the peak.
 _SMALL = 1 / 512
 
 # A mark: the task before which it stands, and how deep it lies.
 Mark = tuple[int, int]
-
-
-@final
-@dataclass(frozen=True)
-class Task:
-    """One thing to compute.
-
-    Parameters
-    ----------
-    reads, writes : tuple of int
-        Values, by number.
-    cost : int
-    """
-
-    reads: tuple[int, ...]
-    writes: tuple[int, ...]
-    cost: int
-
-
-@final
-@dataclass(frozen=True)
-class Work:
-    """Tasks in an order in which each finds what it reads.
-
-    Parameters
-    ----------
-    tasks : tuple of Task
-        Each value is written by one of them.
-    sizes : mapping of int to int
-        The bytes of each value.
-    fence : int
-        Tasks from here on are not moved, and find kept what they read.
-    ends : frozenset of int
-        Values that are asked for behind the last task.
-    """
-
-    tasks: tuple[Task, ...]
-    sizes: Mapping[int, int]
-    fence: int
-    ends: frozenset[int]
-
-    def again(self, schedule: Sequence[int]) -> list[int]:
-        """List the places of a schedule where a task is computed once more."""
-        seen: set[int] = set()
-        found = []
-        for place, number in enumerate(schedule):
-            if number in seen:
-                found.append(place)
-            seen.add(number)
-        return found
-
-    def extra(self, schedule: Sequence[int]) -> int:
-        """Return what computing again costs."""
-        return sum(self.tasks[schedule[i]].cost for i in self.again(schedule))
-
-
-@final
-@dataclass(frozen=True)
-class Saving:
-    """What a schedule under a byte budget comes to.
-
-    Parameters
-    ----------
-    budget, bytes, without : int
-        The memory allowed, the memory taken, and the memory without recomputation.
-    again : frozenset of int
-        The steps that are computed once more, by their places.
-    extra, forward : int
-        The flops of those, and of all steps before the turn.
-    """
-
-    budget: int
-    bytes: int
-    without: int
-    again: frozenset[int]
-    extra: int
-    forward: int
-
-    @property
-    def passes(self) -> float:
-        """How many forward passes computing again comes to."""
-        return self.extra / self.forward if self.forward else 0.0
-
-    def __str__(self) -> str:
-        if not self.again:
-            return f"memory: {self.bytes} B of {self.budget} B, nothing computed again"
-        return (
-            f"memory: {self.bytes} B of {self.budget} B (without computing again "
-            f"{self.without} B); {len(self.again)} steps again, {self.passes:.2f} "
-            "forward passes"
-        )
-
-
-def hastened(work: Work) -> list[int]:
-    """Return an order in which values die early.
-
-    A task that can run and makes less than its share of what it lets go of runs at
-    once: a weight's gradient as soon as the two activations are there.
-
-    Parameters
-    ----------
-    work : Work
-
-    Returns
-    -------
-    list of int
-        Every task once.
-
-    Examples
-    --------
-    Task 2 turns a large value into a small one, and is taken before another is made:
-
-    >>> tasks = (Task((), (0,), 1), Task((), (1,), 1), Task((0,), (2,), 1))
-    >>> hastened(Work(tasks, {0: 100, 1: 100, 2: 1}, 3, frozenset({1, 2})))
-    [0, 2, 1]
-    """
-    readers = _readers(work)
-    left = {value: len(by) for value, by in readers.items()}
-    waits = [len(task.reads) for task in work.tasks]
-    done = [False] * len(work.tasks)
-    order: list[int] = []
-
-    def pays(number: int) -> bool:
-        task = work.tasks[number]
-        freed = sum(work.sizes[v] / left[v] for v in task.reads if v not in work.ends)
-        return freed > sum(work.sizes[v] for v in task.writes)
-
-    for first in range(work.fence):
-        ahead = [first]
-        while ahead:
-            number = ahead.pop()
-            if done[number] or (waits[number] and number != first):
-                continue
-            done[number] = True
-            order.append(number)
-            task = work.tasks[number]
-            for value in task.reads:
-                left[value] -= 1
-            for value in task.writes:
-                for reader in readers.get(value, ()):
-                    waits[reader] -= 1
-            touched = {
-                reader
-                for value in (*task.reads, *task.writes)
-                for reader in readers.get(value, ())
-                if reader < work.fence and not done[reader] and not waits[reader]
-            }
-            ahead.extend(sorted(filter(pays, touched), reverse=True))
-    return [*order, *range(work.fence, len(work.tasks))]
 
 
 def scheduled(
@@ -212,6 +61,7 @@ def scheduled(
     --------
     Four values are made and read backward; all are kept, or one is computed again:
 
+    >>> from weft.compile.tasks import Task, peak
     >>> forward = [Task((i - 1,) if i else (), (i,), 1) for i in range(4)]
     >>> backward = [Task((3 - i, 3 + i) if i else (3,), (4 + i,), 1) for i in range(4)]
     >>> sizes = dict.fromkeys(range(8), 64)
@@ -224,80 +74,32 @@ def scheduled(
     ([0, 1, 2, 3, 4, 5, 6, 0, 7], 256)
     """
     schedule = list(range(len(work.tasks)))
-    high = measure(schedule)
-    course = _Course(work, int(_SMALL * high))
-    if high <= budget:
-        return schedule, high, course.turn
-    thriftiest = high, schedule
-    best: tuple[int, int, list[int]] | None = None
+    thriftiest = measure(schedule)
+    course = _Course(work, int(_SMALL * thriftiest))
+    if thriftiest <= budget:
+        return schedule, thriftiest, course.turn
     for levels in range(1, _LEVELS + 1):
-        # With less room than `low` there is no plan; `high` turns out to be too much.
-        low = course.least_room(levels, high)
-        for k in range(_TRIES):
-            room = low if k == 0 else (low + high) // 2
-            marks = course.marks(room, levels)
-            if marks is None:
-                break
-            schedule = course.unrolled(marks)
-            if k == 0:
+        low, high = course.least_room(levels), course.full
+        schedule = course.unrolled(course.marks(low, levels))
+        needed = measure(schedule)
+        thriftiest = min(thriftiest, needed)
+        if needed > budget:
+            continue
+        # More room, and less to compute again, until it is too much.
+        best = work.extra(schedule), needed, schedule
+        for _ in range(_TRIES):
+            room = (low + high) // 2
+            schedule = course.unrolled(course.marks(room, levels))
+            needed = least(schedule)
+            if needed <= budget:
                 needed = measure(schedule)
-                thriftiest = min(thriftiest, (needed, schedule))
+            if needed <= budget:
+                best = min(best, (work.extra(schedule), needed, schedule))
+                low = room
             else:
-                needed = least(schedule)
-                needed = measure(schedule) if needed <= budget else needed
-            if needed > budget:
-                high = room if k else high
-                continue
-            low = room
-            found = (work.extra(schedule), needed, schedule)
-            if best is None or found < best:
-                best = found
-        if best is not None:
-            return best[2], best[1], course.turn
-    return None, thriftiest[0], course.turn
-
-
-def peak(work: Work, schedule: Sequence[int]) -> int:
-    """Return the most bytes that the values alive at one time take.
-
-    Parameters
-    ----------
-    work : Work
-    schedule : sequence of int
-
-    Returns
-    -------
-    int
-
-    Examples
-    --------
-    >>> chain = (Task((), (0,), 1), Task((0,), (1,), 1), Task((1,), (2,), 1))
-    >>> peak(Work(chain, {0: 10, 1: 20, 2: 30}, 3, frozenset({2})), [0, 1, 2])
-    50
-    """
-    # From the end: what is computed last is what later ones read.
-    alive = set(work.ends)
-    total = sum(work.sizes[v] for v in alive)
-    most = total
-    for number in reversed(schedule):
-        task = work.tasks[number]
-        for value in {*task.reads, *task.writes} - alive:
-            alive.add(value)
-            total += work.sizes[value]
-        most = max(most, total)
-        for value in task.writes:
-            alive.discard(value)
-            total -= work.sizes[value]
-    return most
-
-
-def _readers(work: Work) -> dict[int, list[int]]:
-    """List for each value the tasks that read it, in order."""
-    found: dict[int, list[int]] = {}
-    for number, task in enumerate(work.tasks):
-        for value in task.reads:
-            found.setdefault(value, []).append(number)
-    return found
+                high = room
+        return best[2], best[1], course.turn
+    return None, thriftiest, course.turn
 
 
 @final
@@ -318,7 +120,7 @@ class _Course:
 
     def __init__(self, work: Work, small: int) -> None:
         self.work = work
-        self.readers = _readers(work)
+        self.readers = readers_of(work)
         self.born = {v: i for i, task in enumerate(work.tasks) for v in task.writes}
         self.kept = {
             v
@@ -440,9 +242,14 @@ class _Course:
             start = end
         return start
 
-    def least_room(self, levels: int, most: int) -> int:
+    @property
+    def full(self) -> int:
+        """The memory for which no marks are needed."""
+        return sum(self.saved) + max(self.beside, default=0)
+
+    def least_room(self, levels: int) -> int:
         """Return the least memory for which marks are found."""
-        low, high = 0, most
+        low, high = 0, self.full
         while low < high:
             room = (low + high) // 2
             if self._furthest(0, room, levels) < self.turn:
@@ -451,10 +258,8 @@ class _Course:
                 high = room
         return high
 
-    def marks(self, room: int, levels: int) -> list[Mark] | None:
-        """Choose marks with which so much memory is enough; None if there are none."""
-        if self._furthest(0, room, levels) < self.turn:
-            return None
+    def marks(self, room: int, levels: int) -> list[Mark]:
+        """Choose marks with which so much memory is enough, if any are."""
         found: list[Mark] = []
         parts = [(0, self.turn, room, levels, 1)]
         while parts:

@@ -7,11 +7,12 @@ extents in the symbols of the batch; nothing is known yet of addresses. It is wh
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import final
 
 from weft.compile.native.extent import Polynomial, plus, times, value
 from weft.compile.native.loops import Loops
-from weft.compile.recompute import Saving
+from weft.compile.tasks import Saving
 from weft.graph.dim import Shape
 from weft.graph.node import DType, Node
 
@@ -52,7 +53,7 @@ class Buffer:
     dtype: DType
     kind: str
 
-    @property
+    @cached_property
     def elements(self) -> Extent:
         """How many there are."""
         return times(*self.shape)

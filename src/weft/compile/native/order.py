@@ -1,6 +1,6 @@
 """In which order steps are taken, and which of them twice.
 
-A form is taken apart into tasks, as `weft.compile.recompute` knows them, and a schedule
+A form is taken apart into tasks, as `weft.compile.tasks` knows them, and a schedule
 of tasks is put together to a form again. A step that is taken once more writes to
 buffers of its own, and who comes behind it reads those. It is the same kernel on the
 same numbers; so is every other step, and the results are the same to the last bit.
@@ -22,7 +22,7 @@ from weft.compile.native.form import (
     Step,
 )
 from weft.compile.native.show import flops
-from weft.compile.recompute import Task, Work, hastened
+from weft.compile.tasks import Task, Work, hastened
 from weft.graph.dim import Dim
 
 # What a symbol is taken for where no sizes are known: a batch of so many rows.

@@ -10,7 +10,8 @@ from dataclasses import replace
 from weft.compile.native.arena import arrange, occupied
 from weft.compile.native.form import Buffer, Form
 from weft.compile.native.order import pieces_of, rebuilt, thrifty, twice, work_of
-from weft.compile.recompute import Saving, scheduled
+from weft.compile.recompute import scheduled
+from weft.compile.tasks import Saving
 from weft.graph.errors import GraphError
 
 
