@@ -289,4 +289,3 @@ class Mismatched(OutputUnit):
 
 
 register(Mismatched)
-

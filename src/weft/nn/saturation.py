@@ -80,9 +80,7 @@ def saturation(distribution: Distribution, slope: float = 0.01) -> Saturation:
         )
     p = np.atleast_2d(distribution.mean().T).T
     flat = np.atleast_2d(distribution.std().T).T ** 2 < slope
-    return Saturation(
-        (flat & (p > 0.5)).mean(axis=0), (flat & (p <= 0.5)).mean(axis=0)
-    )
+    return Saturation((flat & (p > 0.5)).mean(axis=0), (flat & (p <= 0.5)).mean(axis=0))
 
 
 @final

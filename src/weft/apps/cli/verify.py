@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from weft.apps.verify import Claim, Verdict
 
 # How each status is said, and in which colour.
-_MARKS = {"pass": ("pass", "green"), "fail": ("FAIL", "bold red"), "open": ("open", "dim")}
+_MARKS = {
+    "pass": ("pass", "green"),
+    "fail": ("FAIL", "bold red"),
+    "open": ("open", "dim"),
+}
 
 
 @final

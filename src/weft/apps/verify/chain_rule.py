@@ -135,7 +135,9 @@ def one_product_each() -> Evidence:
         exactly("products on a chain of 25", on_chain.products, 25),
         exactly("products less edges", on_net.products - edges, 0),
         at_most("the gradient", gap(gradient, weft.backprop(cost, x, feed)), 1e-15),
-        at_most("and c's", gap(slope, weft.backprop(net["J"], net["c"], values)), 1e-15),
+        at_most(
+            "and c's", gap(slope, weft.backprop(net["J"], net["c"], values)), 1e-15
+        ),
     )
 
 
@@ -190,7 +192,9 @@ def steps() -> Evidence:
     error = max(gap(table[named[name]], value) for name, value in by_hand.items())
     return evidence(
         f"forward {' -> '.join(forward)}; backward "
-        + " -> ".join(f"dJ/d{name} = {float(table[named[name]]):.4f}" for name in backward),
+        + " -> ".join(
+            f"dJ/d{name} = {float(table[named[name]]):.4f}" for name in backward
+        ),
         true("forward order", forward == ["z", "h", "yhat", "J"]),
         true("backward order", backward == ["J", "yhat", "h", "z"]),
         at_most("error of the derivatives", error, 1e-14),

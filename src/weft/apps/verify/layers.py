@@ -142,7 +142,9 @@ def example(seed: int, strength: float = 0.0) -> Example:
     h, a = [x], []
     for name in [*map(str, range(depth)), "output"]:
         a.append(h[-1] @ params[name]["W"] + params[name]["b"])
-        h.append(a[-1] if name == "output" else _UNITS[units[int(name)]][0].value({}, a[-1]))
+        h.append(
+            a[-1] if name == "output" else _UNITS[units[int(name)]][0].value({}, a[-1])
+        )
     loss = weft.sum(network.nll(h[-1], y)) - 0.5 * np.log(2 * np.pi) * outputs
     cost = loss + nn.L2(2 * strength)(params) if strength else loss
     row, target = draw.normal(size=inputs), draw.normal(size=outputs)
@@ -190,13 +192,18 @@ def parameters() -> Evidence:
     for seed in range(20):
         found = example(seed, strength=0.2)
         nodes = [*found.leaves, *found.a]
-        slopes = dict(zip(nodes, weft.backprop(found.cost, nodes, found.feed), strict=True))
+        slopes = dict(
+            zip(nodes, weft.backprop(found.cost, nodes, found.feed), strict=True)
+        )
         hs = weft.evaluate(found.h[:-1], found.feed)
         for k, name in enumerate(found.params):
             own, g = found.params[name], slopes[found.a[k]]
             depth += 1
             penalty = 0.4 * found.feed[own["W"]]
-            pairs = {"b": (slopes[own["b"]], g[0]), "W": (slopes[own["W"]], hs[k].T @ g + penalty)}
+            pairs = {
+                "b": (slopes[own["b"]], g[0]),
+                "W": (slopes[own["W"]], hs[k].T @ g + penalty),
+            }
             for part, (a, b) in pairs.items():
                 worst[part] = float(np.maximum(worst[part], gap(a, b)))
     return evidence(
@@ -224,7 +231,10 @@ def representations() -> Evidence:
                 worst["a"] = float(np.maximum(worst["a"], gap(by_a[k], own)))
     return evidence(
         f"20 random networks: W'g to {worst['h']:.1g}, g * f'(a) to {worst['a']:.1g}",
-        *[at_most(f"gradient by {part}", error, 1e-11) for part, error in worst.items()],
+        *[
+            at_most(f"gradient by {part}", error, 1e-11)
+            for part, error in worst.items()
+        ],
     )
 
 
@@ -344,7 +354,7 @@ def _products(outputs: Any, n: int) -> int:
 def batch() -> Evidence:
     """Forward there is one multiply-add per weight and row, backward there are two (one
     fewer for the first layer); stored are m rows of the hidden units, known before."""
-    widths, inputs, n = [40, 30, 20], 50, 64
+    widths, inputs, n = [80, 60, 40], 100, 64
     network = nn.mlp(widths, "tanh", nn.Gaussian())
     params = network.symbols(inputs)
     x, y = weft.input("x", ("n", inputs)), weft.input("y", ("n",))
@@ -367,7 +377,9 @@ def batch() -> Evidence:
         f"{back / n:,.0f} backward ({back / ahead:.2f} times); memory grows by "
         f"{slope:.0f} bytes per row (R^2 {fit:.5f})",
         exactly("multiply-adds forward / (rows w)", ahead / (n * w), 1),
-        exactly("backward / (rows (2 w - first layer))", back / (n * (2 * w - layers[0])), 1),
+        exactly(
+            "backward / (rows (2 w - first layer))", back / (n * (2 * w - layers[0])), 1
+        ),
         at_most(
             "estimate against products counted",
             abs(figures[0].flops / instrumented - 1),

@@ -30,9 +30,7 @@ def saturation() -> Evidence:
     raw = np.array([[30.0, 0, 0], [0.0, 30, 0], [0.2, 0.1, 0.0], [-30.0, 0, 0]])
     monitor = nn.saturation(nn.Categorical(3).distribution(raw))
     z = weft.input("z", (3,), "float64")
-    own = [
-        weft.evaluate(weft.grad(weft.softmax(z)[0], z), {z: row})[0] for row in raw
-    ]
+    own = [weft.evaluate(weft.grad(weft.softmax(z)[0], z), {z: row})[0] for row in raw]
     felt = slopes(nn.Categorical(3), raw, np.zeros(4, np.int64))[1, 0]
     return evidence(
         f"d softmax_1 / d z_1 = {own[0]:.1g} and {own[1]:.1g} far above and below, "
@@ -68,7 +66,9 @@ def shift() -> Evidence:
         "shifted by -64, 7 and 1024",
         at_most("error", np.abs(found - wide).max(), 1.2e-7),
         true("bitwise the same, shifted", all(same_bits(found, s) for s in shifted)),
-        at_most("error of the naive form, simplified", np.abs(mended - wide).max(), 1.2e-7),
+        at_most(
+            "error of the naive form, simplified", np.abs(mended - wide).max(), 1.2e-7
+        ),
     )
 
 
@@ -89,11 +89,12 @@ def squared_error() -> Evidence:
     descent on the squared error of the same softmax is not moving ten times later."""
     start = np.array([[-10.0, 10.0, 0.0]])
     squared = nn.pair("softmax", "squared_error", 3, allow_mismatch=True)
-    steps, _ = _steps_to_learn(nn.Categorical(3), start, 1000)
+    steps, _ = _steps_to_learn(nn.Categorical(3), start, 100)
     longer, p = _steps_to_learn(squared, start, 10 * steps)
-    ratio = np.abs(slopes(nn.Categorical(3), start, np.eye(3)[:1])).max() / np.abs(
-        slopes(squared, start, np.eye(3)[:1])
-    ).max()
+    ratio = (
+        np.abs(slopes(nn.Categorical(3), start, np.eye(3)[:1])).max()
+        / np.abs(slopes(squared, start, np.eye(3)[:1])).max()
+    )
     return evidence(
         f"likelihood: right after {steps} steps; squared error: P = {p:.1g} after "
         f"{10 * steps}; its gradient is {ratio:.1g} times smaller",
@@ -115,7 +116,9 @@ def table() -> Evidence:
         ("continuous", "Gaussian", "linear", "mean squared error"),
     ]
     rows = [
-        (r.target, r.distribution, r.layer, r.cost) for r in nn.OUTPUT_TYPES if r.on_slide
+        (r.target, r.distribution, r.layer, r.cost)
+        for r in nn.OUTPUT_TYPES
+        if r.on_slide
     ]
     printed = nn.output_types().splitlines()
     z = weft.constant(np.array([[0.3, -1.2, 2.0]]))

@@ -154,7 +154,11 @@ def solved() -> Evidence:
         true("the outputs are XOR", np.array_equal(output, XOR)),
         true("so says the compiled network", np.array_equal(compiled(CORNERS), XOR)),
         exactly("separable: the hidden points", separable(hidden, XOR), 1),
-        at_most("distance from max(0, xW + c)", gap(hidden, np.maximum(CORNERS @ W + C, 0)), 0),
+        at_most(
+            "distance from max(0, xW + c)",
+            gap(hidden, np.maximum(CORNERS @ W + C, 0)),
+            0,
+        ),
     )
 
 
