@@ -14,6 +14,7 @@ import numpy as np
 
 from weft.differentiate import backprop
 from weft.graph.leaf import input as make_input
+from weft.graph.walk import topological
 from weft.nn.distribution import (
     Array,
     BernoulliDistribution,
@@ -25,7 +26,6 @@ from weft.nn.network import Network
 from weft.nn.output import OutputUnit
 from weft.ops import reduce
 from weft.ops.propagate import propagate
-from weft.graph.walk import topological
 
 
 @final
@@ -79,7 +79,7 @@ def saturation(distribution: Distribution, slope: float = 0.01) -> Saturation:
             "softmax outputs saturate"
         )
     p = np.atleast_2d(distribution.mean().T).T
-    flat = np.atleast_2d(distribution.std().T).T ** 2 < slope
+    flat = slope > np.atleast_2d(distribution.std().T).T ** 2
     return Saturation((flat & (p > 0.5)).mean(axis=0), (flat & (p <= 0.5)).mean(axis=0))
 
 

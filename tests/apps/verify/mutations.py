@@ -117,7 +117,7 @@ def _other_adjoint(rule: Callable[..., Any]) -> Callable[..., Any]:
     """``dH = G W`` in place of ``G W'``."""
 
     def apply(i: int, ct: Any, out: Any, inputs: Any, params: Any) -> Any:
-        x, y = inputs
+        y = inputs[1]
         if i == 0 and y.shape[-1] == y.shape[-2]:
             return ct @ y
         return rule(i, ct, out, inputs, params)

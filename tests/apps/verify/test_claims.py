@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 
@@ -134,7 +135,7 @@ def test_where_the_slides_are_wrong_the_claim_says_so() -> None:
 def test_every_claim_stands_in_a_section() -> None:
     assert {section_of(c) for c in CLAIMS} == set(SECTIONS)
     bounds = [(s.first, s.last) for s in SECTIONS]
-    assert all(a[1] + 1 == b[0] for a, b in zip(bounds, bounds[1:], strict=False))
+    assert all(a[1] + 1 == b[0] for a, b in pairwise(bounds))
 
 
 def test_every_claim_stands_in_the_documents() -> None:

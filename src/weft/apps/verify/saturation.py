@@ -26,7 +26,8 @@ nn = weft.nn
 @claim("S25", "softmax saturates both ways", "Saturation")
 def saturation() -> Evidence:
     """An output of a softmax goes to 1 and stops to move where its logit is far above
-    all others, and to 0 where another one is; the cost goes on to feel it."""
+    all others, and to 0 where another one is; the cost goes on to feel it.
+    """
     raw = np.array([[30.0, 0, 0], [0.0, 30, 0], [0.2, 0.1, 0.0], [-30.0, 0, 0]])
     monitor = nn.saturation(nn.Categorical(3).distribution(raw))
     z = weft.input("z", (3,), "float64")
@@ -48,7 +49,8 @@ def saturation() -> Evidence:
 @claim("S26", "softmax(z) = softmax(z - max z)", "Saturation")
 def shift() -> Evidence:
     """A softmax does not change when one number is added to all its logits, so that it
-    need not overflow; written naively, neither does it in weft."""
+    need not overflow; written naively, neither does it in weft.
+    """
     rows = np.float32([[1e4, 1e4 - 2, -1e4], [3, 1, -2], [0, 0, 0], [-1e4, -1e4, -1e4]])
     z = weft.input("z", (4, 3))
     p = weft.softmax(z)
@@ -86,7 +88,8 @@ def _steps_to_learn(unit: Any, start: Array, limit: int) -> tuple[int, float]:
 @claim("S27", "squared error on a softmax learns badly", "Saturation")
 def squared_error() -> Evidence:
     """From a start that is sure of the wrong class, descent on the likelihood mends it;
-    descent on the squared error of the same softmax is not moving ten times later."""
+    descent on the squared error of the same softmax is not moving ten times later.
+    """
     start = np.array([[-10.0, 10.0, 0.0]])
     squared = nn.pair("softmax", "squared_error", 3, allow_mismatch=True)
     steps, _ = _steps_to_learn(nn.Categorical(3), start, 100)
@@ -109,7 +112,8 @@ def squared_error() -> Evidence:
 def table() -> Evidence:
     """Binary, Bernoulli, sigmoid, binary cross-entropy; discrete, multinoulli, softmax,
     discrete cross-entropy; continuous, Gaussian, linear, mean squared error: one
-    argument chooses all of them."""
+    argument chooses all of them.
+    """
     slide = [
         ("binary", "Bernoulli", "sigmoid", "binary cross-entropy"),
         ("discrete", "multinoulli", "softmax", "discrete cross-entropy"),
@@ -136,7 +140,7 @@ def table() -> Evidence:
     chosen = [nn.pair(r.output, r.loss, 3) == r.unit(3) for r in nn.OUTPUT_TYPES]
     more = len(nn.OUTPUT_TYPES) - len(slide)
     return evidence(
-        f"the slide's 3 rows and {more} more; each unit has the layer that its row says",
+        f"the slide's 3 rows and {more} more; each unit has the layer its row says",
         true("the slide's rows", rows == slide),
         exactly("lines of the table", len(printed), 1 + len(nn.OUTPUT_TYPES)),
         at_most("the layers compute what the table says", error, 1e-15),
@@ -148,7 +152,8 @@ def table() -> Evidence:
 def mismatch() -> Evidence:
     """A sigmoid with target 1: its likelihood has slope -1 where the answer is wrong,
     the squared error has none there; such a pair is refused, unless it is asked for to
-    be studied."""
+    be studied.
+    """
     z = np.linspace(-20, 5, 6)[:, None]
     unit = nn.pair("sigmoid", "squared_error", allow_mismatch=True)
     ones = np.ones(len(z))
@@ -186,7 +191,8 @@ def mismatch() -> Evidence:
 )
 def precision() -> Evidence:
     """-log N(y; mu, 1/beta) = -(log beta)/2 + beta (y - mu)^2 / 2 + log(2 pi)/2. Where
-    the noise varies, learning beta gives a better likelihood and honest intervals."""
+    the noise varies, learning beta gives a better likelihood and honest intervals.
+    """
     draw = rng(1)
     raw, target = draw.normal(size=(50, 2)), draw.normal(size=50)
     beta = np.exp(raw[:, 1])

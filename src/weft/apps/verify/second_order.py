@@ -58,7 +58,8 @@ def _columns(cost: Any, leaves: list[Any], feed: dict[Any, Array]) -> Array:
 @claim("S81", "a Hessian of n by n is not practical", "High-order derivatives")
 def refusal() -> Evidence:
     """The Hessian of 100,000 parameters would take 80 GB: weft says so and refuses it,
-    while a product of it with a vector is a matter of milliseconds."""
+    while a product of it with a vector is a matter of milliseconds.
+    """
     curvature = built("curvature")
     n = 100_000
     w = weft.parameter("w", (n,), "float64")
@@ -83,8 +84,9 @@ def refusal() -> Evidence:
 
 @claim("S82", "Krylov methods need products alone", "High-order derivatives")
 def krylov() -> Evidence:
-    """Eigenvalues and approximate inverses come from products H v alone: Lanczos, LOBPCG,
-    CG, MINRES and trace estimates agree with the dense matrix."""
+    """Eigenvalues and approximate inverses come from products H v alone: Lanczos,
+    LOBPCG, CG, MINRES and trace estimates agree with the dense matrix.
+    """
     curvature = built("curvature")
     from scipy.sparse.linalg import LinearOperator, cg, eigsh, lobpcg, minres
 
@@ -112,7 +114,8 @@ def krylov() -> Evidence:
         np.max(np.abs(np.sort(lanczos) - np.sort(top)) / np.abs(np.sort(top)))
     )
     return evidence(
-        f"{n} parameters: 10 eigenvalues to {error:.1g}, CG to {gap(by_cg, exact):.1g}, "
+        f"{n} parameters: 10 eigenvalues to {error:.1g}, CG to "
+        f"{gap(by_cg, exact):.1g}, "
         f"trace {float(estimate):.3f} against {np.trace(dense):.3f}",
         at_most("parameters", n, 500),
         at_most("eigsh", error, 1e-6),
@@ -126,7 +129,8 @@ def krylov() -> Evidence:
 @claim("S83", "Hv is a gradient of a product", "Hessian-vector Products")
 def products() -> Evidence:
     """H v = grad((grad f)'v) needs no Hessian: reverse over reverse, forward over
-    reverse and differences of the gradient agree, for less than four gradients."""
+    reverse and differences of the gradient agree, for less than four gradients.
+    """
     cost, params, feed = regression([32, 32], 100, 10)
     leaves = flatten(params)[0]
     v = [rng(9).normal(size=feed[leaf].shape) for leaf in leaves]
@@ -151,8 +155,8 @@ def products() -> Evidence:
     numeric = max(map(gap, between, backward))
     ratio, compiled = _compiled_product()
     return evidence(
-        f"the modes agree to {modes:.1g}, with differences to {numeric:.1g}; one product "
-        f"takes {ratio:.1f} gradients",
+        f"the modes agree to {modes:.1g}, with differences to {numeric:.1g}; one "
+        f"product takes {ratio:.1f} gradients",
         at_most("forward over reverse", modes, 1e-12),
         at_most("differences", numeric, 1e-6),
         at_most("compiled, in float32", compiled, 1e-4),
@@ -210,8 +214,8 @@ def columns() -> Evidence:
     dense = np.vstack(rows)
     skew = float(np.abs(by_columns - by_columns.T).max() / np.abs(by_columns).max())
     return evidence(
-        f"{len(dense)} columns equal the dense Hessian to {gap(by_columns, dense):.1g}; "
-        f"asymmetry {skew:.1g}",
+        f"{len(dense)} columns equal the dense Hessian to "
+        f"{gap(by_columns, dense):.1g}; asymmetry {skew:.1g}",
         at_most("columns against the dense Hessian", gap(by_columns, dense), 1e-12),
         at_most("asymmetry", skew, 1e-10),
     )
