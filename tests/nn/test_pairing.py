@@ -1,4 +1,4 @@
-"""What goes with what: right pairs, wrong pairs, fixed logits, saturation, the linter."""
+"""What goes with what: pairs right and wrong, fixed logits, saturation, the linter."""
 
 import json
 

@@ -37,6 +37,12 @@ class Saturation:
     ----------
     at_one, at_zero : numpy.ndarray of shape (n,)
         Saturated at probability 1, and at probability 0.
+
+    Examples
+    --------
+    >>> from weft import nn
+    >>> nn.saturation(nn.Bernoulli().distribution(np.array([[9.0], [0.0]]))).at_one
+    array([0.5])
     """
 
     at_one: Array
@@ -95,6 +101,11 @@ class Finding:
     unit : str
     message : str
         What is wrong, and what to take instead.
+
+    Examples
+    --------
+    >>> print(Finding("output", "Sigmoid()", "it is saturated"))
+    output (Sigmoid()): it is saturated
     """
 
     path: str
