@@ -17,6 +17,7 @@ import weft
 from weft import nn, rewrite
 from weft.apps import verify
 from weft.differentiate import numeric, reverse
+from weft.nn import network as networks
 from weft.nn import pairing
 from weft.ops import OPS
 from weft.ops.record import Derivative
@@ -389,6 +390,11 @@ MUTATIONS = (
         "L2 is off",
         "S70",
         _on(nn.L2, omega=lambda self, params: weft.constant(1.0, "float64")),
+    ),
+    Mutation(
+        "weights of rows are forgotten",
+        "S12",
+        _on(networks, weighted_mean=lambda values, weight: weft.mean(values)),
     ),
     # Data.
     Mutation("XOR is AND", "S5", _on(verify.xor, built_in=_and_table)),
