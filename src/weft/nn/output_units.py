@@ -369,11 +369,7 @@ class Categorical(OutputUnit):
     def __post_init__(self) -> None:
         check_count(self.k, self, least=2)
         fixed = self.reference_class
-        if fixed is not None and (
-            isinstance(fixed, bool)
-            or not isinstance(fixed, int)
-            or not 0 <= fixed < self.k
-        ):
+        if fixed is not None and (type(fixed) is not int or not 0 <= fixed < self.k):
             raise DescriptionError(
                 f"reference_class={fixed!r} is no category: give a whole number from 0 "
                 f"to {self.k - 1}, or None to learn all logits"

@@ -58,6 +58,13 @@ class OutputType:
     unit : type of OutputUnit
     on_slide : bool
         Whether the chapter's own table has this row.
+
+    Examples
+    --------
+    >>> from weft import nn
+    >>> row = nn.OUTPUT_TYPES[0]
+    >>> row.target, row.distribution, row.layer, row.cost
+    ('binary', 'Bernoulli', 'sigmoid', 'binary cross-entropy')
     """
 
     target: str
@@ -289,4 +296,3 @@ class Mismatched(OutputUnit):
 
 
 register(Mismatched)
-

@@ -14,6 +14,7 @@ import numpy as np
 
 from weft.differentiate import backprop
 from weft.graph.leaf import input as make_input
+from weft.graph.walk import topological
 from weft.nn.distribution import (
     Array,
     BernoulliDistribution,
@@ -25,7 +26,6 @@ from weft.nn.network import Network
 from weft.nn.output import OutputUnit
 from weft.ops import reduce
 from weft.ops.propagate import propagate
-from weft.graph.walk import topological
 
 
 @final
@@ -37,6 +37,12 @@ class Saturation:
     ----------
     at_one, at_zero : numpy.ndarray of shape (n,)
         Saturated at probability 1, and at probability 0.
+
+    Examples
+    --------
+    >>> from weft import nn
+    >>> nn.saturation(nn.Bernoulli().distribution(np.array([[9.0], [0.0]]))).at_one
+    array([0.5])
     """
 
     at_one: Array
@@ -79,10 +85,8 @@ def saturation(distribution: Distribution, slope: float = 0.01) -> Saturation:
             "softmax outputs saturate"
         )
     p = np.atleast_2d(distribution.mean().T).T
-    flat = np.atleast_2d(distribution.std().T).T ** 2 < slope
-    return Saturation(
-        (flat & (p > 0.5)).mean(axis=0), (flat & (p <= 0.5)).mean(axis=0)
-    )
+    flat = slope > np.atleast_2d(distribution.std().T).T ** 2
+    return Saturation((flat & (p > 0.5)).mean(axis=0), (flat & (p <= 0.5)).mean(axis=0))
 
 
 @final
@@ -97,6 +101,11 @@ class Finding:
     unit : str
     message : str
         What is wrong, and what to take instead.
+
+    Examples
+    --------
+    >>> print(Finding("output", "Sigmoid()", "it is saturated"))
+    output (Sigmoid()): it is saturated
     """
 
     path: str

@@ -583,9 +583,9 @@ Examples:
   weft verify --all --json claims.json
 
 \b
-Each claim of chapter 6 of Deep Learning, as its slides put it, is run and judged; where
-a slide is wrong, the corrected claim is. The exit code is 0 if all of them hold, else
-1. A claim without a check yet is open, which is a failure under --strict alone.""",
+Each claim of chapter 6 of Deep Learning, as its slides put it, is run and judged;
+where a slide is wrong, the corrected claim is. The exit code is 0 if all of them
+hold, else 1. A claim without a check is open; that fails under --strict alone.""",
 )
 def _verify(
     names: Annotated[

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from weft.apps.verify import Claim, Verdict
 
 # How each status is said, and in which colour.
-_MARKS = {"pass": ("pass", "green"), "fail": ("FAIL", "bold red"), "open": ("open", "dim")}
+_MARKS = {
+    "pass": ("pass", "green"),
+    "fail": ("FAIL", "bold red"),
+    "open": ("open", "dim"),
+}
 
 
 @final
@@ -128,7 +132,7 @@ def _judged(claims: Sequence["Claim"], terminal: Terminal) -> Iterator["Verdict"
 def _progress(
     terminal: Terminal, total: int
 ) -> Iterator[tuple[Callable[["Claim"], None], Callable[[], Any]]]:
-    """Show how far the claims are, where progress is shown; it steps aside for words."""
+    """Show how far the claims are, where that is shown; it steps aside for words."""
     from contextlib import nullcontext
 
     console = terminal.progress_console()

@@ -19,6 +19,7 @@ from weft.apps.verify import (
     algorithms,
     automatic,
     chain_rule,
+    costs,
     layers,
     output_units,
     saturation,
@@ -64,6 +65,7 @@ CLAIMS: tuple[Claim, ...] = tuple(
     sorted(
         (
             *xor.CLAIMS,
+            *costs.CLAIMS,
             *output_units.CLAIMS,
             *saturation.CLAIMS,
             *chain_rule.CLAIMS,

@@ -22,7 +22,8 @@ from weft.graph.walk import topological
 @claim("S64", "Algorithm 6.1", "Forward propagation (Algorithm 6.1)")
 def forward() -> Evidence:
     """A graph of scalars is computed node after node, each from its parents; the
-    interpreter does so to the letter, and machine code gives the same number."""
+    interpreter does so to the letter, and machine code gives the same number.
+    """
     worst, sizes = {"interpreter": 0.0, "machine code": 0.0}, []
     for seed, size in enumerate((5, 40, 200)):
         cost, feed = random_graph(seed, size)
@@ -51,7 +52,8 @@ def forward() -> Evidence:
 @claim("S65", "Algorithm 6.2", "Backward propagation (Algorithm 6.2)")
 def table() -> Evidence:
     """The grad_table has the derivative of the output by every node, not by the inputs
-    alone: each entry is what nudging that node shows."""
+    alone: each entry is what nudging that node shows.
+    """
     worst, entries = 0.0, 0
     for seed in range(4):
         cost, feed = random_graph(seed, 40)
@@ -84,7 +86,8 @@ def table() -> Evidence:
 )
 def linear_cost() -> Evidence:
     """The cost grows in proportion to the edges of the graph: for each edge one partial
-    derivative, one product and one addition."""
+    derivative, one product and one addition.
+    """
     edges, products, additions, nodes = [], [], [], []
     for seed, size in enumerate((50, 100, 200, 400, 800, 1600, 3200)):
         cost, feed = random_graph(seed, size, leaves=1)
@@ -112,8 +115,9 @@ def linear_cost() -> Evidence:
 
 @claim("S67", "the naive sum runs over all paths", "Efficiency")
 def paths() -> Evidence:
-    """Two nodes wide and twenty deep a graph has some 80 edges and 2^20 paths: both ways
-    give one number, and the table gives it thousands of times sooner."""
+    """Two nodes wide and twenty deep a graph has some 80 edges and 2^20 paths: both
+    ways give one number, and the table gives it thousands of times sooner.
+    """
     depth = 20
     p, q = (weft.parameter(name, (), "float64") for name in ("p", "q"))
     u, v = p, q
@@ -154,7 +158,8 @@ def paths() -> Evidence:
 )
 def two_approaches() -> Evidence:
     """From symbols to numbers, or from symbols to symbols: both run over one graph with
-    one set of rules, and give the same numbers."""
+    one set of rules, and give the same numbers.
+    """
     same, worst, entries = True, 0.0, 0
     for seed in range(5):
         cost, feed = random_graph(seed, 60)
@@ -175,7 +180,8 @@ def two_approaches() -> Evidence:
 @claim("S69", "differentiate again for higher orders", "Two implementation approaches")
 def higher_orders() -> Evidence:
     """A gradient is a graph, so grad(grad(f)) needs nothing new: the fourth derivatives
-    of tanh, softplus and x^x are those of the closed forms."""
+    of tanh, softplus and x^x are those of the closed forms.
+    """
     x = weft.input("x", (9,), "float64")
     at = np.array([-3.0, -1.2, -0.5, -1e-3, 0.0, 0.3, 0.8, 1.7, 4.0])
     t, s = np.tanh(at), 1 / (1 + np.exp(-at))

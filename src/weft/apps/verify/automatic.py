@@ -1,5 +1,4 @@
-"""Back-propagation among the ways to differentiate: modes, algebra, own operations,
-orders of elimination (section 6.5.9)."""
+"""Among the ways to differentiate: modes, algebra, own operations, orders (6.5.9)."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,6 @@ from weft.apps.verify.claim import (
     at_most,
     claim,
     evidence,
-    exactly,
     true,
 )
 from weft.apps.verify.tools import built, gap, rng
@@ -40,7 +38,8 @@ def _multiplications(node: Any) -> int:
 def modes() -> Evidence:
     """Both modes give one Jacobian; reverse takes a pass per output, forward a pass per
     input, so that they cost the same where there are as many of either, and weft
-    chooses by shape."""
+    chooses by shape.
+    """
     jacobian = built("jacobian", parameter="mode")
     plan = built("differentiate.plan_jacobian")
     draw, n, hidden = rng(), 12, 10
@@ -78,7 +77,8 @@ def modes() -> Evidence:
 )
 def simplified() -> Evidence:
     """The gradient of a naive -sum p log q with q = exp z / sum exp z becomes, as a
-    graph, q sum(p) - p, and q - p where p is known to sum to 1; also behind reshapes."""
+    graph, q sum(p) - p, and q - p where p is known to sum to 1; also behind reshapes.
+    """
     rows = np.log(np.array([[1.0, 2, 3, 4]]))
     weights = np.array([[0.1, 0.6, 0.3, 0.5]])
     q = np.array([[0.1, 0.2, 0.3, 0.4]])
@@ -141,7 +141,8 @@ def _own_op(slope: Any) -> Iterator[Op]:
 @claim("S79", "an operation is a record", "Specialized libraries vs. generation")
 def own_operation() -> Evidence:
     """An operation of one's own takes ten lines: value, derivative, scalar code. It is
-    differentiated in both modes and twice, compiled, and a wrong rule is found."""
+    differentiated in both modes and twice, compiled, and a wrong rule is found.
+    """
     check = weft.testing.check_grads
     error = weft.testing.GradientError
     at = np.array([-2.5, -0.3, 0.4, 1.9])
@@ -221,7 +222,8 @@ def eliminate(
 @claim("S80", "back-propagation is not always the cheapest", "Backprop is not optimal")
 def elimination() -> Evidence:
     """The chain rule may be applied in any order: here neither from the inputs nor from
-    the outputs, but from the middle, is the cheapest, with one and the same Jacobian."""
+    the outputs, but from the middle, is the cheapest, with one and the same Jacobian.
+    """
     x, y = (weft.parameter(name, (), "float64") for name in ("x", "y"))
     a = weft.sin(x + y)
     middle = [a, weft.tanh(a)]

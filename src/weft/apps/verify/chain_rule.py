@@ -1,5 +1,6 @@
-"""Back-propagation as the chain rule: factors, products, sharing (section 6.5.1-6.5.5)."""
+"""Back-propagation as the chain rule: factors, products, sharing (6.5.1 to 6.5.5)."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -43,11 +44,12 @@ def small_network() -> tuple[dict[str, Any], dict[Any, Array]]:
 @claim("S57", "dJ/dc_1, factor by factor", "Compute the gradient")
 def factors() -> Evidence:
     """dJ/dc_1 is the product of dJ/dyhat, dyhat/dh_1, dh_1/dz_1 and dz_1/dc_1, and weft
-    writes the factors down."""
+    writes the factors down.
+    """
     net, feed = small_network()
     chain = ("J", "yhat", "h", "z", "c")
     matrices = weft.evaluate(
-        [weft.jacobian(net[a], net[b]) for a, b in zip(chain, chain[1:], strict=False)],
+        [weft.jacobian(net[a], net[b]) for a, b in pairwise(chain)],
         feed,
     )
     parts = [float(np.atleast_2d(m)[0, 0]) for m in matrices]
@@ -72,7 +74,8 @@ def factors() -> Evidence:
 @claim("S58", "the chain rules", "Chain Rule; Back-Propagation (6.44, 6.46)")
 def chain_rules() -> Evidence:
     """For z = f(g(x)) the gradient is the Jacobian of g, transposed, times the gradient
-    of f; component by component it is a sum of products."""
+    of f; component by component it is a sum of products.
+    """
     worst = {"J'g = vjp": 0.0, "J v = jvp": 0.0, "sum of products": 0.0}
     ops = (weft.tanh, weft.sin, weft.softplus, weft.sigmoid, weft.exp)
     for seed in range(10):
@@ -102,15 +105,16 @@ def chain_rules() -> Evidence:
         ):
             worst[name] = float(np.maximum(worst[name], gap(a, b)))
     return evidence(
-        f"10 random composites: J'g, Jv and the sums agree to {max(worst.values()):.1g}",
+        f"10 random composites: J'g, Jv, sums agree to {max(worst.values()):.1g}",
         *[at_most(name, error, 1e-12) for name, error in worst.items()],
     )
 
 
 @claim("S59", "one product per operation", "Chain Rule")
 def one_product_each() -> Evidence:
-    """Back-propagation makes one product of a Jacobian and a gradient for each operation
-    and argument on the way: on a chain, as many as there are operations."""
+    """Back-propagation makes one product of a Jacobian and a gradient for each
+    operation and argument on the way: on a chain, as many as there are operations.
+    """
     x = weft.input("x", (5,), "float64")
     chain = x
     ops = (weft.tanh, weft.sin, weft.softplus, weft.exp, weft.sigmoid)
@@ -135,14 +139,17 @@ def one_product_each() -> Evidence:
         exactly("products on a chain of 25", on_chain.products, 25),
         exactly("products less edges", on_net.products - edges, 0),
         at_most("the gradient", gap(gradient, weft.backprop(cost, x, feed)), 1e-15),
-        at_most("and c's", gap(slope, weft.backprop(net["J"], net["c"], values)), 1e-15),
+        at_most(
+            "and c's", gap(slope, weft.backprop(net["J"], net["c"], values)), 1e-15
+        ),
     )
 
 
 @claim("S60", "table filling trades memory for speed", "Back-Propagation")
 def memory() -> Evidence:
     """What is stored need not be computed again; with a budget of bytes part of it is,
-    and the numbers are the same to the last bit."""
+    and the numbers are the same to the last bit.
+    """
     built("compile", parameter="memory")
     x, y = weft.input("x", ("n", 16)), weft.input("y", ("n",))
     network = weft.nn.mlp([16] * 24, "tanh", weft.nn.Gaussian())
@@ -172,7 +179,8 @@ def memory() -> Evidence:
 @claim("S61", "forward, then backward", "Simple Back-Prop Example")
 def steps() -> Evidence:
     """Activations are computed from the input to the loss, derivatives in the opposite
-    order, each from the one before."""
+    order, each from the one before.
+    """
     x, w, v = (weft.parameter(name, (), "float64") for name in ("x", "w", "v"))
     named = {"z": w * x}
     named["h"] = weft.sigmoid(named["z"])
@@ -190,7 +198,9 @@ def steps() -> Evidence:
     error = max(gap(table[named[name]], value) for name, value in by_hand.items())
     return evidence(
         f"forward {' -> '.join(forward)}; backward "
-        + " -> ".join(f"dJ/d{name} = {float(table[named[name]]):.4f}" for name in backward),
+        + " -> ".join(
+            f"dJ/d{name} = {float(table[named[name]]):.4f}" for name in backward
+        ),
         true("forward order", forward == ["z", "h", "yhat", "J"]),
         true("backward order", backward == ["J", "yhat", "h", "z"]),
         at_most("error of the derivatives", error, 1e-14),
@@ -199,8 +209,9 @@ def steps() -> Evidence:
 
 @claim("S62", "repeated subexpressions", "Repeated Subexpressions (6.49 to 6.52)")
 def sharing() -> Evidence:
-    """dz/dw = f'(f(f(w))) f'(f(w)) f'(w) with z = f(f(f(w))): f is computed three times,
-    where the expressions written out ask for it six times."""
+    """dz/dw = f'(f(f(w))) f'(f(w)) f'(w) with z = f(f(f(w))): f is computed three
+    times, where the expressions written out ask for it six times.
+    """
     w = weft.parameter("w", (), "float64")
     z = weft.sin(weft.sin(weft.sin(w)))
     slope = weft.grad(z, w)
@@ -221,7 +232,8 @@ def sharing() -> Evidence:
 @claim("S63", "a derivative is more graph", "Symbol-to-Symbol Differentiation")
 def symbol_to_symbol() -> Evidence:
     """Symbol-to-symbol differentiation adds nodes that refer to those of the function;
-    the new graph is computed anew for any values, and can be drawn."""
+    the new graph is computed anew for any values, and can be drawn.
+    """
     net, feed = small_network()
     before = weft.to_json([net["J"]])
     gradient = weft.grad(net["J"], net["W"])
@@ -240,7 +252,8 @@ def symbol_to_symbol() -> Evidence:
     drawn = str(built("draw")([net["J"], gradient]))
     return evidence(
         f"{len(own)} nodes added, {refer} of them refer to the forward graph and "
-        f"{len(shared)} forward nodes are used again; drawn in {len(drawn):,} characters",
+        f"{len(shared)} forward nodes are used again; drawn in {len(drawn):,} "
+        "characters",
         true("nodes are added", len(own) > 0),
         true("forward nodes are used again", net["h"] in added and len(shared) > 0),
         true("the forward graph is as before", weft.to_json([net["J"]]) == before),

@@ -45,7 +45,8 @@ def sigmoid_with_target_one() -> bytes:
         parts.append(
             f'<polyline points="{points}" fill="none" stroke="{colour}" '
             'stroke-width="2"/>'
-            f'<text x="{float(x) + 18}" y="{float(y) - 8}" fill="{colour}">{name}</text>'
+            f'<text x="{float(x) + 18}" y="{float(y) - 8}" fill="{colour}">'
+            f"{name}</text>"
         )
     left, bottom = point(-6, 0).split(",")
     right, _ = point(6, 0).split(",")
@@ -56,7 +57,8 @@ def sigmoid_with_target_one() -> bytes:
         "Sigmoid output, target 1</text>"
         f'<text x="{left}" y="{float(bottom) + 16}">-6</text>'
         f'<text x="{right}" y="{float(bottom) + 16}" text-anchor="end">6</text>'
-        f'<text x="{float(left) - 6}" y="{_MARGIN + 4}" text-anchor="end">{top:.0f}</text>'
+        f'<text x="{float(left) - 6}" y="{_MARGIN + 4}" text-anchor="end">'
+        f"{top:.0f}</text>"
     )
     text = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, final
 
 import numpy as np
@@ -142,7 +143,9 @@ def example(seed: int, strength: float = 0.0) -> Example:
     h, a = [x], []
     for name in [*map(str, range(depth)), "output"]:
         a.append(h[-1] @ params[name]["W"] + params[name]["b"])
-        h.append(a[-1] if name == "output" else _UNITS[units[int(name)]][0].value({}, a[-1]))
+        h.append(
+            a[-1] if name == "output" else _UNITS[units[int(name)]][0].value({}, a[-1])
+        )
     loss = weft.sum(network.nll(h[-1], y)) - 0.5 * np.log(2 * np.pi) * outputs
     cost = loss + nn.L2(2 * strength)(params) if strength else loss
     row, target = draw.normal(size=inputs), draw.normal(size=outputs)
@@ -157,8 +160,9 @@ def example(seed: int, strength: float = 0.0) -> Example:
 
 @claim("S70", "Algorithm 6.3", "Forward propagation for a neural network")
 def penalised() -> Evidence:
-    """The total cost is the loss plus lambda times a penalty on the parameters, and with
-    lambda = 0 it is the loss to the last bit."""
+    """The total cost is the loss plus lambda times a penalty on the parameters, and
+    with lambda = 0 it is the loss to the last bit.
+    """
     worst = 0.0
     for seed in range(20):
         found = example(seed, strength=0.3)
@@ -174,8 +178,8 @@ def penalised() -> Evidence:
     ]
     none, zero, some = ([a.tobytes() for a in flatten(tree)[0]] for tree in fits)
     return evidence(
-        f"20 random networks: J = L + 0.3 Omega to {worst:.1g}; fits with lambda = 0 and "
-        "without a penalty have the same bits",
+        f"20 random networks: J = L + 0.3 Omega to {worst:.1g}; fits with lambda = 0 "
+        "and without a penalty have the same bits",
         at_most("J against L + lambda Omega", worst, 1e-13),
         true("lambda = 0 is no penalty", none == zero),
         true("lambda = 0.1 is one", none != some),
@@ -184,19 +188,25 @@ def penalised() -> Evidence:
 
 @claim("S71", "gradients of biases and weights", "Gradients of biases and weights")
 def parameters() -> Evidence:
-    """The gradient by a bias is that by the pre-activation; by a weight it is that times
-    the activation below, plus lambda times the penalty's."""
+    """The gradient by a bias is that by the pre-activation; by a weight it is that
+    times the activation below, plus lambda times the penalty's.
+    """
     worst, depth = {"b": 0.0, "W": 0.0}, 0
     for seed in range(20):
         found = example(seed, strength=0.2)
         nodes = [*found.leaves, *found.a]
-        slopes = dict(zip(nodes, weft.backprop(found.cost, nodes, found.feed), strict=True))
+        slopes = dict(
+            zip(nodes, weft.backprop(found.cost, nodes, found.feed), strict=True)
+        )
         hs = weft.evaluate(found.h[:-1], found.feed)
         for k, name in enumerate(found.params):
             own, g = found.params[name], slopes[found.a[k]]
             depth += 1
             penalty = 0.4 * found.feed[own["W"]]
-            pairs = {"b": (slopes[own["b"]], g[0]), "W": (slopes[own["W"]], hs[k].T @ g + penalty)}
+            pairs = {
+                "b": (slopes[own["b"]], g[0]),
+                "W": (slopes[own["W"]], hs[k].T @ g + penalty),
+            }
             for part, (a, b) in pairs.items():
                 worst[part] = float(np.maximum(worst[part], gap(a, b)))
     return evidence(
@@ -209,7 +219,8 @@ def parameters() -> Evidence:
 @claim("S72", "gradients of representations", "Gradient of representations")
 def representations() -> Evidence:
     """The gradient by a hidden layer is W' times that by the pre-activation above, and
-    that by a pre-activation is the hidden layer's times f'(a), element by element."""
+    that by a pre-activation is the hidden layer's times f'(a), element by element.
+    """
     worst = {"h": 0.0, "a": 0.0}
     for seed in range(20):
         found = example(seed)
@@ -224,14 +235,18 @@ def representations() -> Evidence:
                 worst["a"] = float(np.maximum(worst["a"], gap(by_a[k], own)))
     return evidence(
         f"20 random networks: W'g to {worst['h']:.1g}, g * f'(a) to {worst['a']:.1g}",
-        *[at_most(f"gradient by {part}", error, 1e-11) for part, error in worst.items()],
+        *[
+            at_most(f"gradient by {part}", error, 1e-11)
+            for part, error in worst.items()
+        ],
     )
 
 
 @claim("S73", "Algorithm 6.4", "Backward propagation for a neural network")
 def backward() -> Evidence:
-    """Algorithm 6.4, written out in NumPy, gives the gradients that weft finds by itself,
-    for 200 random networks with all the usual units, and compiled as well."""
+    """Algorithm 6.4, written out in NumPy, gives the gradients that weft finds by
+    itself, for 200 random networks with all the usual units, and compiled as well.
+    """
     worst, compiled, units = 0.0, 0.0, set()
     for seed in range(200):
         found = example(seed, strength=0.1 * (seed % 2))
@@ -263,7 +278,8 @@ def backward() -> Evidence:
 @claim("S74", "a gradient by a layer says how it should change", "Algorithm 6.4")
 def counterfactual() -> Evidence:
     """Nudge a hidden layer by -eps g: the cost drops by eps |g|^2, and what is missing
-    from that is of second order in eps."""
+    from that is of second order in eps.
+    """
     found = example(33)
     ratios, bends = [], []
     for h in found.h[1:-1]:
@@ -294,7 +310,8 @@ def counterfactual() -> Evidence:
 )
 def product() -> Evidence:
     """For U = H W and the gradient G of U: G W' has the shape of H and is propagated
-    back, H' G has that of W and is its update."""
+    back, H' G has that of W and is its update.
+    """
     draw = rng()
     H, W = draw.normal(size=(5, 3)), draw.normal(size=(3, 4))
     G = draw.normal(size=(5, 4))
@@ -343,14 +360,15 @@ def _products(outputs: Any, n: int) -> int:
 )
 def batch() -> Evidence:
     """Forward there is one multiply-add per weight and row, backward there are two (one
-    fewer for the first layer); stored are m rows of the hidden units, known before."""
-    widths, inputs, n = [40, 30, 20], 50, 64
+    fewer for the first layer); stored are m rows of the hidden units, known before.
+    """
+    widths, inputs, n = [80, 60, 40], 100, 64
     network = nn.mlp(widths, "tanh", nn.Gaussian())
     params = network.symbols(inputs)
     x, y = weft.input("x", ("n", inputs)), weft.input("y", ("n",))
     cost, _ = network.cost(params, x, y, nn.Predict())
     sizes = [inputs, *widths, 1]
-    layers = [a * b for a, b in zip(sizes, sizes[1:], strict=False)]
+    layers = [a * b for a, b in pairwise(sizes)]
     w = sum(layers)
     ahead = _products(cost, n)
     leaves = flatten(params)[0]
@@ -367,7 +385,9 @@ def batch() -> Evidence:
         f"{back / n:,.0f} backward ({back / ahead:.2f} times); memory grows by "
         f"{slope:.0f} bytes per row (R^2 {fit:.5f})",
         exactly("multiply-adds forward / (rows w)", ahead / (n * w), 1),
-        exactly("backward / (rows (2 w - first layer))", back / (n * (2 * w - layers[0])), 1),
+        exactly(
+            "backward / (rows (2 w - first layer))", back / (n * (2 * w - layers[0])), 1
+        ),
         at_most(
             "estimate against products counted",
             abs(figures[0].flops / instrumented - 1),

@@ -26,13 +26,12 @@ nn = weft.nn
 @claim("S25", "softmax saturates both ways", "Saturation")
 def saturation() -> Evidence:
     """An output of a softmax goes to 1 and stops to move where its logit is far above
-    all others, and to 0 where another one is; the cost goes on to feel it."""
+    all others, and to 0 where another one is; the cost goes on to feel it.
+    """
     raw = np.array([[30.0, 0, 0], [0.0, 30, 0], [0.2, 0.1, 0.0], [-30.0, 0, 0]])
     monitor = nn.saturation(nn.Categorical(3).distribution(raw))
     z = weft.input("z", (3,), "float64")
-    own = [
-        weft.evaluate(weft.grad(weft.softmax(z)[0], z), {z: row})[0] for row in raw
-    ]
+    own = [weft.evaluate(weft.grad(weft.softmax(z)[0], z), {z: row})[0] for row in raw]
     felt = slopes(nn.Categorical(3), raw, np.zeros(4, np.int64))[1, 0]
     return evidence(
         f"d softmax_1 / d z_1 = {own[0]:.1g} and {own[1]:.1g} far above and below, "
@@ -50,7 +49,8 @@ def saturation() -> Evidence:
 @claim("S26", "softmax(z) = softmax(z - max z)", "Saturation")
 def shift() -> Evidence:
     """A softmax does not change when one number is added to all its logits, so that it
-    need not overflow; written naively, neither does it in weft."""
+    need not overflow; written naively, neither does it in weft.
+    """
     rows = np.float32([[1e4, 1e4 - 2, -1e4], [3, 1, -2], [0, 0, 0], [-1e4, -1e4, -1e4]])
     z = weft.input("z", (4, 3))
     p = weft.softmax(z)
@@ -68,7 +68,9 @@ def shift() -> Evidence:
         "shifted by -64, 7 and 1024",
         at_most("error", np.abs(found - wide).max(), 1.2e-7),
         true("bitwise the same, shifted", all(same_bits(found, s) for s in shifted)),
-        at_most("error of the naive form, simplified", np.abs(mended - wide).max(), 1.2e-7),
+        at_most(
+            "error of the naive form, simplified", np.abs(mended - wide).max(), 1.2e-7
+        ),
     )
 
 
@@ -86,14 +88,16 @@ def _steps_to_learn(unit: Any, start: Array, limit: int) -> tuple[int, float]:
 @claim("S27", "squared error on a softmax learns badly", "Saturation")
 def squared_error() -> Evidence:
     """From a start that is sure of the wrong class, descent on the likelihood mends it;
-    descent on the squared error of the same softmax is not moving ten times later."""
+    descent on the squared error of the same softmax is not moving ten times later.
+    """
     start = np.array([[-10.0, 10.0, 0.0]])
     squared = nn.pair("softmax", "squared_error", 3, allow_mismatch=True)
-    steps, _ = _steps_to_learn(nn.Categorical(3), start, 1000)
+    steps, _ = _steps_to_learn(nn.Categorical(3), start, 100)
     longer, p = _steps_to_learn(squared, start, 10 * steps)
-    ratio = np.abs(slopes(nn.Categorical(3), start, np.eye(3)[:1])).max() / np.abs(
-        slopes(squared, start, np.eye(3)[:1])
-    ).max()
+    ratio = (
+        np.abs(slopes(nn.Categorical(3), start, np.eye(3)[:1])).max()
+        / np.abs(slopes(squared, start, np.eye(3)[:1])).max()
+    )
     return evidence(
         f"likelihood: right after {steps} steps; squared error: P = {p:.1g} after "
         f"{10 * steps}; its gradient is {ratio:.1g} times smaller",
@@ -108,14 +112,17 @@ def squared_error() -> Evidence:
 def table() -> Evidence:
     """Binary, Bernoulli, sigmoid, binary cross-entropy; discrete, multinoulli, softmax,
     discrete cross-entropy; continuous, Gaussian, linear, mean squared error: one
-    argument chooses all of them."""
+    argument chooses all of them.
+    """
     slide = [
         ("binary", "Bernoulli", "sigmoid", "binary cross-entropy"),
         ("discrete", "multinoulli", "softmax", "discrete cross-entropy"),
         ("continuous", "Gaussian", "linear", "mean squared error"),
     ]
     rows = [
-        (r.target, r.distribution, r.layer, r.cost) for r in nn.OUTPUT_TYPES if r.on_slide
+        (r.target, r.distribution, r.layer, r.cost)
+        for r in nn.OUTPUT_TYPES
+        if r.on_slide
     ]
     printed = nn.output_types().splitlines()
     z = weft.constant(np.array([[0.3, -1.2, 2.0]]))
@@ -133,7 +140,7 @@ def table() -> Evidence:
     chosen = [nn.pair(r.output, r.loss, 3) == r.unit(3) for r in nn.OUTPUT_TYPES]
     more = len(nn.OUTPUT_TYPES) - len(slide)
     return evidence(
-        f"the slide's 3 rows and {more} more; each unit has the layer that its row says",
+        f"the slide's 3 rows and {more} more; each unit has the layer its row says",
         true("the slide's rows", rows == slide),
         exactly("lines of the table", len(printed), 1 + len(nn.OUTPUT_TYPES)),
         at_most("the layers compute what the table says", error, 1e-15),
@@ -145,7 +152,8 @@ def table() -> Evidence:
 def mismatch() -> Evidence:
     """A sigmoid with target 1: its likelihood has slope -1 where the answer is wrong,
     the squared error has none there; such a pair is refused, unless it is asked for to
-    be studied."""
+    be studied.
+    """
     z = np.linspace(-20, 5, 6)[:, None]
     unit = nn.pair("sigmoid", "squared_error", allow_mismatch=True)
     ones = np.ones(len(z))
@@ -183,7 +191,8 @@ def mismatch() -> Evidence:
 )
 def precision() -> Evidence:
     """-log N(y; mu, 1/beta) = -(log beta)/2 + beta (y - mu)^2 / 2 + log(2 pi)/2. Where
-    the noise varies, learning beta gives a better likelihood and honest intervals."""
+    the noise varies, learning beta gives a better likelihood and honest intervals.
+    """
     draw = rng(1)
     raw, target = draw.normal(size=(50, 2)), draw.normal(size=50)
     beta = np.exp(raw[:, 1])

@@ -11,7 +11,6 @@ STILL_OPEN: tuple[Claim, ...] = tuple(
         4: "convexity is given up",
         10: "two ways to draw a network",
         11: "specify a model and a smooth cost, and descend",
-        12: "the cost is the mean of the rows' losses",
         13: "a loss is a negative log-likelihood",
         14: "the gradient is the mean of the rows' gradients, O(m)",
         15: "stochastic gradient descent on minibatches",

@@ -1,7 +1,7 @@
 """What several checks measure with: exact references, units in the last place, samples.
 
-High precision is Python's own `decimal` with fifty digits, so that a check needs nothing
-that is not installed. What is drawn is drawn with a fixed seed.
+High precision is Python's own `decimal` with fifty digits, so that a check needs
+nothing that is not installed. What is drawn is drawn with a fixed seed.
 """
 
 import inspect

@@ -50,7 +50,7 @@ def textbook() -> tuple[Any, dict[str, Any]]:
 
 @claim("S5", "XOR is not linearly separable", "XOR is not linearly separable")
 def not_separable() -> Evidence:
-    """No line parts the inputs whose XOR is 1 from the others; for AND and OR one does."""
+    """No line parts the inputs whose XOR is 1 from the others; one does for AND, OR."""
     table = built_in("xor")
     x = table.matrix(["x1", "x2"]).astype(float)
     y = np.asarray(table.column("y").values)
@@ -81,7 +81,7 @@ def mean_squared_error() -> Evidence:
 
 @claim("S7", "the best linear model is 1/2", "Linear model? Normal equations?")
 def normal_equations() -> Evidence:
-    """The normal equations of XOR give w = (0, 0) and b = 1/2: a line learns nothing."""
+    """The normal equations of XOR give w = (0, 0), b = 1/2: a line learns nothing."""
     theta = weft.parameter("theta", (3,), "float64")
     x = weft.constant(np.column_stack([CORNERS, np.ones(4)]))
     cost = weft.mean(weft.square(weft.constant(XOR) - x @ theta))
@@ -102,7 +102,7 @@ def normal_equations() -> Evidence:
 
 @claim("S8", "the rectifier", "Rectified Linear Activation")
 def rectifier() -> Evidence:
-    """max(0, z) is 0 below 0 and z above; its slope is 0 below, 1 above, either at 0."""
+    """max(0, z) is 0 below 0, z above; its slope is 0 below, 1 above, either at 0."""
     z = weft.input("z", (5,), "float64")
     at = np.array([-2.0, -1e-300, 0.0, 1e-300, 2.0])
     spellings = {"relu(z)": weft.relu(z), "max(0, z)": weft.maximum(0.0, z)}
@@ -133,7 +133,8 @@ def rectifier() -> Evidence:
 )
 def solved() -> Evidence:
     """With the book's W, c, w and b = 0 the network is XOR, exactly: its hidden layer
-    moves the corners so that a line parts them."""
+    moves the corners so that a line parts them.
+    """
     network, values = textbook()
     params = network.symbols(2, "float64")
     x = weft.input("x", ("n", 2), "float64")
@@ -154,7 +155,11 @@ def solved() -> Evidence:
         true("the outputs are XOR", np.array_equal(output, XOR)),
         true("so says the compiled network", np.array_equal(compiled(CORNERS), XOR)),
         exactly("separable: the hidden points", separable(hidden, XOR), 1),
-        at_most("distance from max(0, xW + c)", gap(hidden, np.maximum(CORNERS @ W + C, 0)), 0),
+        at_most(
+            "distance from max(0, xW + c)",
+            gap(hidden, np.maximum(CORNERS @ W + C, 0)),
+            0,
+        ),
     )
 
 
