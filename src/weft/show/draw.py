@@ -147,11 +147,12 @@ def diagram_of(
             "some nodes inside it, or give a higher limit"
         )
     number = {node: i for i, node in enumerate(shown)}
-    arrows = []
-    for node in shown:
-        for source in dict.fromkeys(_through(i, shown) for i in node.inputs):
-            if source in number:
-                arrows.append((source, node))
+    arrows = [
+        (source, node)
+        for node in shown
+        for source in dict.fromkeys(_through(i, shown) for i in node.inputs)
+        if source in number
+    ]
     rows = _rows(shown, arrows, behind) if backward else {}
     boxes = []
     for node in shown:
@@ -184,7 +185,7 @@ def _gradients(cost: Node, wrt: Any) -> tuple[list[Node], list[Node]]:
 
 def _shown(order: Sequence[Node], ends: set[Node], views: bool) -> dict[Node, None]:
     """Return what gets a box."""
-    kept = {}
+    kept: dict[Node, None] = {}
     used = {i for node in order for i in node.inputs}
     for node in order:
         passed = not views and node.op.name in _PASSED_OVER

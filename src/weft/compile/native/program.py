@@ -21,7 +21,7 @@ from weft.compile.native.frame import (
 )
 from weft.compile.native.library import library
 from weft.compile.native.lower import lower
-from weft.compile.native.show import shown
+from weft.compile.native.show import amount, flops, headline, moved_bytes, shown
 from weft.compile.native.threads import cores, entry_points, lead
 from weft.compile.profile import Profile
 from weft.compile.program import (
@@ -109,6 +109,13 @@ class NativeProgram(Program):
 
     def __str__(self) -> str:
         return shown(self.form)
+
+    def kernels(self) -> list[tuple[str, str, str]]:
+        """List the kernels of a step."""
+        return [
+            (headline(step), amount(flops(step)), amount(moved_bytes(step)))
+            for step in self.form.steps
+        ]
 
     @property
     def progress(self) -> int:
