@@ -3,9 +3,9 @@ r"""A derivation: the chain rule factor by factor, ending in a formula.
 Back-propagation visits each node once, after all its users (Algorithm 6.2). Here each
 visit is kept: the op, its local derivative, and the derivative of the cost so far.
 Where arrays are scalars or the op works element by element, the local derivative is a
-*factor*, and the derivative so far is the product of the factors on the way, summed over
-the ways. Where it is not (a matrix product, a sum), it is a linear map, and is written
-as what it makes of the derivative ``g`` that comes from above (equation 6.46).
+*factor*, and the derivative so far is the product of the factors on the way, summed
+over the ways. Where it is not (a matrix product, a sum), it is a linear map, and is
+written as what it makes of the derivative ``g`` that comes from above (equation 6.46).
 
 Everything written is a node as well, so that a derivation can be evaluated and checked.
 """
