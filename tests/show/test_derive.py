@@ -67,10 +67,8 @@ def test_the_chain_of_the_slide():
         made[step.input] = made.get(step.input, 0.0) + local
         assert np.allclose(weft.evaluate(step.product, feed), local, atol=1e-14)
     expected = weft.backprop(J, c, feed)
-    for value in (
-        made[c],
-        *weft.evaluate([derivation.derivative, derivation.result], feed),
-    ):
+    written = weft.evaluate([derivation.derivative, derivation.result], feed)
+    for value in (made[c], *written):
         assert np.allclose(value, expected, atol=1e-14)
 
 
@@ -95,7 +93,7 @@ def test_the_text_names_rules_factors_and_products():
     lines = str(weft.derive((y - weft.tanh(w * x)) ** 2, x)).splitlines()
     assert lines == [
         "forward",
-        "  u1 = x * w" if "  u1 = x * w" in lines else "  u1 = w * x",
+        "  u1 = w * x",
         "  u2 = tanh(u1)",
         "  u3 = y - u2",
         "  J = u3**2",

@@ -106,7 +106,7 @@ def dot(diagram: Diagram) -> str:
     >>> print(dot(Diagram((Box(('a "b"',)),), ())))
     digraph {
     node [shape=box, fixedsize=true]
-    n0 [label="a \"b\"", width=0.817, height=0.392]
+    n0 [label="a \"b\"", width=0.868, height=0.392]
     }
     """
     lines = ["digraph {", "node [shape=box, fixedsize=true]"]
