@@ -50,6 +50,7 @@ FLOORS = (
     "weft.differentiate",
     "weft.compile",
     "weft.nn",
+    "weft.show",
     "weft.train",
     "weft.tables",
     "weft.estimators",
