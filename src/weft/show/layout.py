@@ -19,15 +19,14 @@ from itertools import pairwise
 from typing import final
 
 from weft.graph.errors import GraphError
+from weft.show.curves import Point, rounded, upright
 from weft.show.diagram import LEFT, RIGHT, Diagram
-
-Point = tuple[float, float]
 
 # Pixels between boxes of a row, between an arrow and its neighbours, between rows, and
 # around everything.
 _GAP, _ARROW_GAP, _ROW_GAP, _MARGIN = 22.0, 12.0, 34.0, 16.0
-# Between corridors, between an arrow's run and the box it comes to, of round corners.
-_CORRIDOR, _RUN, _RADIUS = 7.0, 10.0, 6.0
+# Between corridors, and between an arrow's run and the box it comes to.
+_CORRIDOR, _RUN = 7.0, 10.0
 _ORDER_SWEEPS, _PLACE_SWEEPS = 24, 30
 
 
@@ -340,7 +339,7 @@ class _Grid:
                     half = sign * self._height(self.rows[k], self.lanes[k]) / 2
                     y = ys[self.rows[k]]
                     between += [(xs[k], y - half), (xs[k], y + half)]
-                made.append(_upright([start, *between, end]))
+                made.append(upright([start, *between, end]))
             else:
                 down = ys[self.rows[i]] < ys[self.rows[j]]
                 same = runs[self.rows[j], down]
@@ -377,7 +376,7 @@ class _Grid:
         level = end + sign * (_RUN + 3 * (run % 6))
         # To the side of the middle, where arrows of the lane itself arrive.
         x = xs[j] - self.widths[j] / 4
-        return _rounded([*points, (corridor, level), (x, level), (x, end)])
+        return rounded([*points, (corridor, level), (x, level), (x, end)])
 
 
 def isotonic(wanted: Sequence[float], weights: Sequence[float]) -> list[float]:
@@ -421,35 +420,3 @@ def _inversions(numbers: list[int]) -> int:
             numbers[start : start + 2 * width] = merged + left[a:] + right[b:]
         width *= 2
     return total
-
-
-def _upright(points: Sequence[Point]) -> tuple[Point, ...]:
-    """Return a curve through points, upright in each."""
-    curve = [points[0]]
-    for (ax, ay), (bx, by) in pairwise(points):
-        bend = (by - ay) * 0.5
-        curve += [(ax, ay + bend), (bx, by - bend), (bx, by)]
-    return tuple(curve)
-
-
-def _rounded(points: Sequence[Point]) -> tuple[Point, ...]:
-    """Return straight lines through points, as a curve with round corners."""
-    curve = [points[0]]
-
-    def line_to(x: float, y: float) -> None:
-        curve.extend([curve[-1], (x, y), (x, y)])
-
-    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
-        first, second = _towards(corner, before), _towards(corner, after)
-        line_to(*first)
-        curve.extend([corner, corner, second])
-    line_to(*points[-1])
-    return tuple(curve)
-
-
-def _towards(corner: Point, other: Point) -> Point:
-    """Return the point where the rounding of a corner begins."""
-    dx, dy = other[0] - corner[0], other[1] - corner[1]
-    length = (dx * dx + dy * dy) ** 0.5 or 1.0
-    share = min(_RADIUS, length / 2) / length
-    return corner[0] + dx * share, corner[1] + dy * share

@@ -6,8 +6,9 @@ import shutil
 from collections.abc import Sequence
 
 from weft.graph.errors import GraphError
+from weft.show.curves import Point
 from weft.show.diagram import LEFT, RIGHT, SMALL, TITLE, Box, Diagram
-from weft.show.layout import Layout, Point, layered
+from weft.show.layout import Layout, layered
 from weft.show.picture import Group, Label, Line, Picture, Rectangle, note
 from weft.show.style import ARROWS, INK, MUTED, STYLES
 
