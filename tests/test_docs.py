@@ -51,6 +51,7 @@ FLOORS = (
     "weft.compile",
     "weft.curvature",
     "weft.nn",
+    "weft.show",
     "weft.train",
     "weft.tables",
     "weft.estimators",

@@ -15,8 +15,15 @@ from typing import Any as _Any
 from weft.compile import *  # noqa: F403
 from weft.differentiate import *  # noqa: F403
 from weft.graph import *  # noqa: F403
+from weft.graph.node import define_methods as _define_methods
 from weft.ops import *  # noqa: F403
 from weft.rewrite import simplify  # noqa: F401
+
+# How notebooks show nodes is loaded when one is shown.
+_define_methods(
+    repr_latex=lambda node: _import_module("weft.show.notebook").repr_latex(node),
+    repr_svg=lambda node: _import_module("weft.show.notebook").repr_svg(node),
+)
 
 # Public name -> the module that has it; a name equal to its module's is the module.
 _LAZY = {
@@ -26,7 +33,9 @@ _LAZY = {
     "tables": "weft.tables",
     "testing": "weft.testing",
     "define": "weft.testing",
+    "derive": "weft.show",
     "draw": "weft.show",
+    "trace": "weft.show",
     "MLPClassifier": "weft.estimators",
     "MLPRegressor": "weft.estimators",
     "TabularClassifier": "weft.estimators",

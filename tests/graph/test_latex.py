@@ -41,7 +41,8 @@ CASES = [
     (A[1:3, ::2], "A_{1:3, ::2}"),
     (weft.reshape(B, (2, 8)), r"\operatorname{reshape}_{2 \times 8}\left(B\right)"),
     (weft.concatenate([x, y]), r"\left[x, y\right]"),
-    (weft.constant(np.zeros((3, 2))), r"\mathrm{const}_{3 \times 2}"),
+    (weft.constant(np.eye(3)), r"\mathrm{const}_{3 \times 3}"),
+    (x * weft.constant(np.full((1,), 2.0)), r"x \cdot 2"),
     (weft.constant([1, 2]), r"\left[1, 2\right]"),
     (weft.constant(True), r"\mathrm{true}"),
 ]

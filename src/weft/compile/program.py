@@ -17,6 +17,7 @@ import numpy as np
 from weft.compile.profile import Profile
 from weft.graph.dim import Dim
 from weft.graph.errors import FeedError, GraphError, ShapeError
+from weft.graph.html import table
 from weft.graph.leaf import INPUT, PARAMETER, Leaf
 from weft.graph.node import Node, describe
 from weft.graph.origin import place
@@ -134,6 +135,19 @@ class Program(ABC):
             "only machine code is profiled: compile with engine='native', "
             "and call the program once"
         )
+
+    def kernels(self) -> list[tuple[str, str, str]]:
+        """List what a step does, in order.
+
+        Returns
+        -------
+        list of (kernel, operations, bytes)
+            In words; the amounts with symbols where sizes are not known.
+        """
+        return []
+
+    def _repr_html_(self) -> str:
+        return table(["kernel", "flop", "bytes"], self.kernels(), "a step")
 
     @property
     @abstractmethod

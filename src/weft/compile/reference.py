@@ -10,6 +10,7 @@ from typing import Any, final
 import numpy as np
 
 from weft.compile.interpret import Tape
+from weft.compile.nodecost import flops, moved_bytes
 from weft.compile.program import (
     Plan,
     Program,
@@ -20,8 +21,10 @@ from weft.compile.program import (
     roles,
 )
 from weft.graph.errors import FeedError
+from weft.graph.leaf import Leaf
 from weft.graph.node import Node, describe
 from weft.graph.tree import unflatten
+from weft.graph.walk import topological
 from weft.ops.propagate import bind_feed
 from weft.ops.sample import Array
 
@@ -61,6 +64,21 @@ class ReferenceProgram(Program):
     def state(self) -> Mapping[Node, Array]:
         """The live state."""
         return self._state
+
+    def __str__(self) -> str:
+        rows = [
+            f"{kernel}: {flop} flop, {size} B" for kernel, flop, size in self.kernels()
+        ]
+        return "\n".join(["NumPy, one op at a time", *rows])
+
+    def kernels(self) -> list[tuple[str, str, str]]:
+        """List the ops of a step."""
+        targets = [*self._plan.outputs, *self._plan.updates.values()]
+        return [
+            (describe(node), str(flops(node)), str(moved_bytes(node)))
+            for node in topological(targets)
+            if not isinstance(node.op, Leaf)
+        ]
 
     def __call__(self, *arrays: Any) -> Any:
         """Compute the outputs, then apply the updates."""

@@ -224,8 +224,8 @@ def _leaf(node: Node) -> Part:
     if node.op is not CONSTANT:
         return _named(symbol(node.name))
     value = node.params["value"]
-    if value.ndim == 0:
-        return _number(value[()])
+    if value.size and (value == value.flat[0]).all():
+        return _number(value.flat[0])  # mathematics repeats a number unsaid
     if value.ndim == 1 and value.size <= 4:
         return part(rf"\left[{', '.join(map(_number, value))}\right]", "atom")
     sizes = r" \times ".join(map(str, value.shape))

@@ -169,6 +169,16 @@ class Node:
     def __repr__(self) -> str:
         return f"<{describe(self)}>"
 
+    # In a notebook: a formula, or a drawing where that would be too long.
+
+    def _repr_latex_(self) -> str | None:
+        latex: str | None = _methods["repr_latex"](self)
+        return latex
+
+    def _repr_svg_(self) -> str | None:
+        svg: str | None = _methods["repr_svg"](self)
+        return svg
+
     def __bool__(self) -> bool:
         raise GraphError(
             "a node has no truth value while the graph is built: use weft.where to "

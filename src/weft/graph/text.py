@@ -7,8 +7,9 @@ its paths or to the square of its depth.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from itertools import chain, count
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -53,14 +54,78 @@ def text(nodes: Any) -> str:
     return "\n".join([*(_write(graph) if graph else []), *others])
 
 
-def _write(outputs: list[Any]) -> list[str]:
-    order = topological(outputs)
-    names = _names({node.name for node in order})
-    uses = Counter(i for node in order for i in node.inputs)
-    written: dict[Node, str] = {}
+def written(node: Node, named: Mapping[Node, str]) -> str:
+    """Write a node on one line, as mathematics would: views go unsaid.
+
+    Parameters
+    ----------
+    node : Node
+    named : mapping of Node to str
+        Nodes that have a name already; `node` itself is written out.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import weft
+    >>> x = weft.input("x", ("n",))
+    >>> written(weft.exp(weft.tanh(x)), {weft.tanh(x): "h"})
+    'exp(h)'
+    """
+    others = {n: name for n, name in named.items() if n is not node}
+    *clauses, line = _write([node], others, _SILENT)
+    if line.startswith("(") and line.endswith(")") and _closes_last(line):
+        line = line[1:-1]
+    return f"{line}  where {', '.join(clauses)}" if clauses else line
+
+
+# What mathematics does not write.
+_SILENT = frozenset({"reshape", "broadcast_to", "cast"})
+
+
+def _unsaid(
+    node: Node, written: Mapping[Node, str], silent: Collection[str]
+) -> str | None:
+    """Return how mathematics writes what it does not write as a function."""
+    if node.op.name in silent:
+        return written[node.inputs[0]]
+    if node.op.name == "transpose":
+        axes, rank = node.params["axes"], node.ndim
+        if axes == (*range(rank - 2), rank - 1, rank - 2):
+            return f"{written[node.inputs[0]]}.T"
+    if node.op is CONSTANT and np.unique(node.params["value"]).size == 1:
+        return _number(node.params["value"].flat[0])
+    return None
+
+
+def _closes_last(line: str) -> bool:
+    """Tell whether the first parenthesis closes at the very end."""
+    depth = 0
+    for at, sign in enumerate(line):
+        depth += (sign == "(") - (sign == ")")
+        if not depth:
+            return at == len(line) - 1
+    return False
+
+
+def _write(
+    outputs: list[Any],
+    named: Mapping[Node, str] = MappingProxyType({}),
+    silent: Collection[str] = (),
+) -> list[str]:
+    order = topological(outputs, stop=named.keys())
+    names = _names({node.name for node in order} | set(named.values()))
+    uses = Counter(i for node in order if node not in named for i in node.inputs)
+    written: dict[Node, str] = dict(named)
     lines: list[str] = []
     for node in order:
+        if node in named:
+            continue
         body = _leaf(node) if isinstance(node.op, Leaf) else ""
+        if silent:
+            body = _unsaid(node, written, silent) or body
         if not body:
             body = _fill(node, [written[i] for i in node.inputs])
             if uses[node] > 1 or (uses[node] and len(body) > _LONG):

@@ -22,6 +22,7 @@ from weft.graph.errors import DTypeError, ShapeError
 from weft.graph.leaf import parameter
 from weft.graph.node import Node, describe
 from weft.graph.tree import flatten, paths, tree_map, unflatten
+from weft.nn import diagram
 from weft.nn.composite import Sequential, as_layers
 from weft.nn.description import (
     Description,
@@ -43,6 +44,7 @@ from weft.nn.layer import (
 from weft.nn.mode import Mode, Predict
 from weft.nn.output import OutputUnit
 from weft.ops import reduce
+from weft.show.picture import Picture
 
 OUTPUT = "output"
 
@@ -380,6 +382,38 @@ class Network(Description):
         rows.append((OUTPUT, repr(self.output), _batch(size), last))
         rows.append(("total", "", "", f"{_count(stated):,}"))
         return _table(rows)
+
+    def picture(
+        self, in_features: int | None = None, style: str = "layers", units: int = 8
+    ) -> Picture:
+        """Draw the network, by layers or by neurons (book, figure 6.2).
+
+        Parameters
+        ----------
+        in_features : int, optional
+            Needed for ``style="neurons"``.
+        style : {"layers", "neurons"}
+        units : int
+            The most units of a layer to draw one by one.
+
+        Returns
+        -------
+        Picture
+            As `weft.draw` returns it.
+
+        Examples
+        --------
+        >>> import weft
+        >>> from weft import nn
+        >>> xor = nn.mlp([2], "relu", nn.Gaussian())
+        >>> picture = weft.draw(xor, style="neurons", in_features=2)
+        >>> picture.count("node"), picture.count("edge")
+        (5, 6)
+        """
+        return diagram.picture(self, in_features, style, units)
+
+    def _repr_html_(self) -> str:
+        return diagram.html(self)
 
     def describe(self) -> dict[str, Any]:
         """Return the network as plain JSON data.

@@ -1,8 +1,8 @@
 """A diagram before it has places: boxes, and arrows between them.
 
-A box is a few lines of text in a style; an arrow leads from one box to another, by their
-numbers. Rows are counted from the top. Lanes stand side by side: a graph is in the left
-one, its derivative in the right one.
+A box is a few lines of text in a style; an arrow leads from one box to another, by
+their numbers. Rows are counted from the top. Lanes stand side by side: a graph is in
+the left one, its derivative in the right one.
 """
 
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from typing import final
 
 LEFT, RIGHT = 0, 1
 
-# Widths of the letters of DejaVu Sans, in hundredths of the size of the font; others are
-# as wide as an m. Only a layout needs them, and it may be a little off.
-_NARROW = {letter: 32 for letter in "ijl.,:;'|!I()[] /f t"}
-_WIDE = {letter: 98 for letter in "mwMW@%"}
+# Widths of letters of DejaVu Sans, in hundredths of the size of the font; others are
+# 64. Only a layout needs them, and it may be a little off.
+_NARROW = dict.fromkeys("ijl.,:;'|!I()[] /ft", 36)
+_WIDE = dict.fromkeys("mwMW@%", 98)
 
 
 @final

@@ -15,18 +15,18 @@ other box from above or below.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import final
 
 from weft.graph.errors import GraphError
+from weft.show.curves import Point, rounded, upright
 from weft.show.diagram import LEFT, RIGHT, Diagram
-
-Point = tuple[float, float]
 
 # Pixels between boxes of a row, between an arrow and its neighbours, between rows, and
 # around everything.
 _GAP, _ARROW_GAP, _ROW_GAP, _MARGIN = 22.0, 12.0, 34.0, 16.0
-# Between corridors, between an arrow's run and the box it comes to, of round corners.
-_CORRIDOR, _RUN, _RADIUS = 7.0, 10.0, 6.0
+# Between corridors, and between an arrow's run and the box it comes to.
+_CORRIDOR, _RUN = 7.0, 10.0
 _ORDER_SWEEPS, _PLACE_SWEEPS = 24, 30
 
 
@@ -169,7 +169,7 @@ class _Grid:
             self.widths.append(0.0)
             self.heights.append(0.0)
         path = [source, *chain, target]
-        for i, j in zip(path, path[1:], strict=False):
+        for i, j in pairwise(path):
             upper, lower = (i, j) if step == 1 else (j, i)
             self.below[upper].append(lower)
             self.above[lower].append(upper)
@@ -230,7 +230,9 @@ class _Grid:
         rows = sorted(self.layers)
         for row in rows:
             at = 0.0
-            for left, i in zip([None, *self.layers[row]], self.layers[row], strict=False):
+            for left, i in zip(
+                [None, *self.layers[row]], self.layers[row], strict=False
+            ):
                 at += 0.0 if left is None else self._gap(left, i)
                 xs[i] = at
         for sweep in range(_PLACE_SWEEPS):
@@ -258,16 +260,23 @@ class _Grid:
                 near = self.above[i] if down else self.below[i]
                 if both or not near:
                     near = self.above[i] + self.below[i]
-                mean = sum(xs[j] for j in near) / len(near) if near else xs[i]
+                mean = self._mean(near, xs) if near else xs[i]
                 offset += self._gap(members[k - 1], i) if k else 0.0
                 offsets.append(offset)
                 wanted.append(mean - offset)
-                # An arrow that passes wants to be straight.
-                weights.append(4.0 if not self.widths[i] else 1.0 if near else 0.1)
+                # What passes wants to be straight; beginnings and ends give way.
+                through = bool(self.above[i] and self.below[i])
+                weights.append(4.0 if not self.widths[i] else 1.0 if through else 0.1)
             for i, x, offset in zip(
                 members, isotonic(wanted, weights), offsets, strict=True
             ):
                 xs[i] = x + offset
+
+    def _mean(self, near: Sequence[int], xs: Sequence[float]) -> float:
+        """Return the mean place of neighbours; what is on a way through counts more."""
+        pulls = [6.0 if self.above[j] and self.below[j] else 1.0 for j in near]
+        weighted = sum(w * xs[j] for w, j in zip(pulls, near, strict=True))
+        return weighted / sum(pulls)
 
     def _side_by_side(self, xs: list[float]) -> None:
         """Move the right lane to the right of the left one and of the corridors."""
@@ -325,8 +334,12 @@ class _Grid:
                 sign = 1 if self.rows[j] > self.rows[i] else -1
                 start = xs[i], ys[self.rows[i]] + sign * self.heights[i] / 2
                 end = xs[j], ys[self.rows[j]] - sign * self.heights[j] / 2
-                between = [(xs[k], ys[self.rows[k]]) for k in chain]
-                made.append(_upright([start, *between, end]))
+                between = []
+                for k in chain:  # straight past the boxes of a row
+                    half = sign * self._height(self.rows[k], self.lanes[k]) / 2
+                    y = ys[self.rows[k]]
+                    between += [(xs[k], y - half), (xs[k], y + half)]
+                made.append(upright([start, *between, end]))
             else:
                 down = ys[self.rows[i]] < ys[self.rows[j]]
                 same = runs[self.rows[j], down]
@@ -334,6 +347,10 @@ class _Grid:
                     same.append(i)
                 made.append(self._cross(i, j, xs, ys, down, same.index(i)))
         return made
+
+    def _height(self, row: int, lane: int) -> float:
+        boxes = [i for i in self.layers[row] if self.lanes[i] == lane]
+        return max(self.heights[i] for i in boxes if self.widths[i])
 
     def _cross(
         self,
@@ -359,7 +376,7 @@ class _Grid:
         level = end + sign * (_RUN + 3 * (run % 6))
         # To the side of the middle, where arrows of the lane itself arrive.
         x = xs[j] - self.widths[j] / 4
-        return _rounded([*points, (corridor, level), (x, level), (x, end)])
+        return rounded([*points, (corridor, level), (x, level), (x, end)])
 
 
 def isotonic(wanted: Sequence[float], weights: Sequence[float]) -> list[float]:
@@ -403,35 +420,3 @@ def _inversions(numbers: list[int]) -> int:
             numbers[start : start + 2 * width] = merged + left[a:] + right[b:]
         width *= 2
     return total
-
-
-def _upright(points: Sequence[Point]) -> tuple[Point, ...]:
-    """Return a curve through points, upright in each."""
-    curve = [points[0]]
-    for (ax, ay), (bx, by) in zip(points, points[1:], strict=False):
-        bend = (by - ay) * 0.5
-        curve += [(ax, ay + bend), (bx, by - bend), (bx, by)]
-    return tuple(curve)
-
-
-def _rounded(points: Sequence[Point]) -> tuple[Point, ...]:
-    """Return straight lines through points, as a curve with round corners."""
-    curve = [points[0]]
-
-    def line_to(x: float, y: float) -> None:
-        curve.extend([curve[-1], (x, y), (x, y)])
-
-    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
-        first, second = _towards(corner, before), _towards(corner, after)
-        line_to(*first)
-        curve.extend([corner, corner, second])
-    line_to(*points[-1])
-    return tuple(curve)
-
-
-def _towards(corner: Point, other: Point) -> Point:
-    """Return the point where the rounding of a corner begins."""
-    dx, dy = other[0] - corner[0], other[1] - corner[1]
-    length = (dx * dx + dy * dy) ** 0.5 or 1.0
-    share = min(_RADIUS, length / 2) / length
-    return corner[0] + dx * share, corner[1] + dy * share

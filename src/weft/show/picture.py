@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import final
+from typing import Any, final
 from xml.sax.saxutils import escape, quoteattr
 
 from weft.graph.errors import GraphError
@@ -181,7 +181,9 @@ def _element(shape: Shape) -> str:
     match shape:
         case Rectangle((x, y), (w, h)):
             box = f'x="{_short(x - w / 2)}" y="{_short(y - h / 2)}" '
-            box += f'width="{_short(w)}" height="{_short(h)}" rx="{_short(shape.radius)}"'
+            box += (
+                f'width="{_short(w)}" height="{_short(h)}" rx="{_short(shape.radius)}"'
+            )
             paint = f'fill="{shape.fill}" stroke="{shape.stroke}"'
             return f'<rect {box} {paint} stroke-width="{shape.width}"{_dashes(shape)}/>'
         case Line():
@@ -192,7 +194,9 @@ def _element(shape: Shape) -> str:
             line = f'<path d="{path}" fill="none" {paint}{_dashes(shape)}/>'
             if not shape.head:
                 return line
-            corners = " ".join(f"{_short(a)},{_short(b)}" for a, b in head(shape.points))
+            corners = " ".join(
+                f"{_short(a)},{_short(b)}" for a, b in head(shape.points)
+            )
             return f'{line}<polygon points="{corners}" fill="{shape.colour}"/>'
         case Label((x, y)):
             weight = ' font-weight="bold"' if shape.bold else ""
@@ -217,7 +221,8 @@ def head(points: Sequence[Point], length: float = 8.0) -> list[Point]:
     x, y = points[-1]
     # The direction is that of the last stretch that has one.
     dx, dy = next(
-        ((x - a, y - b) for a, b in reversed(points[:-1]) if (a, b) != (x, y)), (0.0, 1.0)
+        ((x - a, y - b) for a, b in reversed(points[:-1]) if (a, b) != (x, y)),
+        (0.0, 1.0),
     )
     norm = (dx * dx + dy * dy) ** 0.5
     dx, dy = length * dx / norm, length * dy / norm
@@ -274,26 +279,25 @@ def drawn(picture: Picture, form: str) -> bytes:
 
 def _draw(axes: object, shape: Shape, order: int) -> None:
     from matplotlib.axes import Axes
-    from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon
+    from matplotlib.patches import Circle, FancyBboxPatch, PathPatch, Polygon
     from matplotlib.path import Path as Curve
 
     assert isinstance(axes, Axes)
     match shape:
         case Rectangle((x, y), (w, h)):
-            radius = min(shape.radius, w / 2, h / 2)
-            axes.add_patch(
-                FancyBboxPatch(
-                    (x - w / 2, y - h / 2),
-                    w,
-                    h,
-                    boxstyle=f"round,pad=0,rounding_size={radius}" if radius else "square,pad=0",
-                    facecolor=shape.fill,
-                    edgecolor=shape.stroke,
-                    linewidth=shape.width,
-                    linestyle=(0, (4, 2.5)) if shape.dashed else "solid",
-                    zorder=order,
-                )
-            )
+            corner, radius = (x - w / 2, y - h / 2), min(shape.radius, w / 2, h / 2)
+            paint: dict[str, Any] = {
+                "facecolor": shape.fill,
+                "edgecolor": shape.stroke,
+                "linewidth": shape.width,
+                "linestyle": (0, (4, 2.5)) if shape.dashed else "solid",
+                "zorder": order,
+            }
+            if radius == w / 2 == h / 2:
+                axes.add_patch(Circle(shape.centre, radius, **paint))
+            else:
+                box = f"round,pad=0,rounding_size={radius or 0.01}"
+                axes.add_patch(FancyBboxPatch(corner, w, h, boxstyle=box, **paint))
         case Line():
             codes = [Curve.MOVETO] + [Curve.CURVE4] * (len(shape.points) - 1)
             axes.add_patch(

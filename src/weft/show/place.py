@@ -6,8 +6,9 @@ import shutil
 from collections.abc import Sequence
 
 from weft.graph.errors import GraphError
+from weft.show.curves import Point
 from weft.show.diagram import LEFT, RIGHT, SMALL, TITLE, Box, Diagram
-from weft.show.layout import Layout, Point, layered
+from weft.show.layout import Layout, layered
 from weft.show.picture import Group, Label, Line, Picture, Rectangle, note
 from weft.show.style import ARROWS, INK, MUTED, STYLES
 
@@ -38,7 +39,9 @@ def picture_of(diagram: Diagram, title: str = "", engine: str = "auto") -> Pictu
         raise GraphError(f"there is no engine {engine!r}: choose auto, dot or own")
     there = shutil.which("dot") is not None
     if engine == "dot" and not there:
-        raise GraphError("Graphviz is not installed (no dot on the path): use engine='own'")
+        raise GraphError(
+            "Graphviz is not installed (no dot on the path): use engine='own'"
+        )
     rows = any(box.row is not None for box in diagram.boxes)
     asked = engine == "dot" or (engine == "auto" and there and not rows)
     layout = graphviz(diagram) if asked else layered(diagram)
@@ -97,14 +100,14 @@ _INCH = 72.0
 
 
 def dot(diagram: Diagram) -> str:
-    """Return a diagram in Graphviz's language; names are numbers, labels are escaped.
+    r"""Return a diagram in Graphviz's language; names are numbers, labels are escaped.
 
     Examples
     --------
     >>> print(dot(Diagram((Box(('a "b"',)),), ())))
     digraph {
     node [shape=box, fixedsize=true]
-    n0 [label="a \\"b\\"", width=0.817, height=0.392]
+    n0 [label="a \"b\"", width=0.868, height=0.392]
     }
     """
     lines = ["digraph {", "node [shape=box, fixedsize=true]"]

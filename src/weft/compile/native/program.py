@@ -24,7 +24,7 @@ from weft.compile.native.frame import (
 from weft.compile.native.library import library
 from weft.compile.native.lower import lower
 from weft.compile.native.saving import within
-from weft.compile.native.show import shown
+from weft.compile.native.show import amount, flops, headline, moved_bytes, shown
 from weft.compile.native.threads import cores, entry_points, lead
 from weft.compile.profile import Profile
 from weft.compile.program import (
@@ -127,6 +127,13 @@ class NativeProgram(Program):
             f"{shown(self.form)}\nmemory: {self._memory} B; what is computed again is "
             "planned once sizes are known"
         )
+
+    def kernels(self) -> list[tuple[str, str, str]]:
+        """List the kernels of a step."""
+        return [
+            (headline(step), amount(flops(step)), amount(moved_bytes(step)))
+            for step in self.form.steps
+        ]
 
     @property
     def progress(self) -> int:
