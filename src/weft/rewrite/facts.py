@@ -47,7 +47,9 @@ _THROUGH = frozenset(
         "scatter_add",
     )
 )
-_EXPONENTIALS = frozenset(("exp", "expm1", "sigmoid", "softmax"))
+_EXPONENTIALS = frozenset(
+    ("exp", "expm1", "sigmoid", "softmax", "softplus", "logsumexp", "log_softmax")
+)
 
 
 def uniform(node: Node) -> float | None:

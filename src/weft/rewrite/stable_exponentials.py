@@ -197,7 +197,11 @@ def _into_branches(spread: Node, around: Product) -> Node | None:
         written, weight = inner.times(around).write(spread.dtype)
         results.append(written)
         before, after = before + inner.weight, after + weight
-    return intern(spread.op, (condition, *results), {}) if after < before else None
+    # In two branches what stands around is there twice: as heavy as before says that
+    # something has cancelled.
+    twice = all(uniform(branch) != 0 for branch in branches)
+    worth = after < before or (after == before and twice)
+    return intern(spread.op, (condition, *results), {}) if worth else None
 
 
 def _into_scattered(spread: Node, around: Product) -> Node | None:
@@ -254,6 +258,18 @@ def _chosen(view: Node, around: Product) -> Product | None:
         return None
     seen = {part: around.rest[n] for n, part in rest.items() if part is not None}
     return replace(around, form=form, rest=seen)
+
+
+@rule("transpose", of=("put_along_axis",))
+def transposed_zeros(node: Node) -> Node | None:
+    """``scatter(x, i).T -> scatter(x.T, i.T)`` for exponential x, to meet others."""
+    (spread,) = node.inputs
+    if not exponential(spread.inputs[0]):
+        return None
+    order = node.params["axes"]
+    inputs = tuple(intern(node.op, (i,), node.params) for i in spread.inputs)
+    axis = order.index(spread.params["axis"])
+    return intern(spread.op, inputs, {**spread.params, "axis": axis})
 
 
 @rule("divide", of=("where",))
@@ -471,6 +487,7 @@ EXPONENTIALS: tuple[Rule, ...] = (
     distributed,
     collected,
     into_zeros,
+    transposed_zeros,
     reciprocal_of_choice,
     sum_into_zeros,
     constant_out_of_sum,
