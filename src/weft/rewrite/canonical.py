@@ -254,19 +254,18 @@ def _settled(node: Node, condition: Node, branch: int, depth: int) -> Node:
     return node if inputs == node.inputs else intern(node.op, inputs, node.params)
 
 
-@rule(of=("reshape", "transpose"))
+@rule("subtract", of=("reshape", "transpose"))
 def common_view(node: Node) -> Node | None:
-    """``f(view(x), view(y)) -> view(f(x, y))``, `f` elementwise and the view the same."""
+    """``view(logsumexp(z)) - view(x) -> view(logsumexp(z) - x)``, so that they meet."""
     op, inputs = node.op, node.inputs
-    if not isinstance(op, Op) or op.emit is None or len(inputs) < 2:
+    view = inputs[0]
+    if view.op.name not in ("reshape", "transpose"):
         return None
-    moved = [i for i in inputs if i.ndim]
-    view = moved[0]
-    if view.op.name not in ("reshape", "transpose") or len(moved) < 2:
+    if not any(i.inputs and i.inputs[0].op.name == "logsumexp" for i in inputs):
         return None
     shape = view.inputs[0].shape
     below: dict[Node, Node] = {}
-    for i in moved:
+    for i in inputs:
         if i.op is not view.op or i.params != view.params:
             return None
         (x,) = i.inputs
@@ -275,7 +274,7 @@ def common_view(node: Node) -> Node | None:
         ):
             return None
         below[i] = reshape(x, shape)
-    inner = intern(op, tuple(below.get(i, i) for i in inputs), node.params)
+    inner = intern(op, tuple(below[i] for i in inputs), node.params)
     return intern(view.op, (inner,), view.params)
 
 

@@ -199,7 +199,9 @@ def _atom_viewed(view: Node, atom: Node) -> Form | None:
         return _atom_cast(view, atom)
     if atom.op.name == "logsumexp" and view.op.name in _KEEP_AXES:
         z, axes = atom.inputs[0], atom.params["axis"]
-        if z.shape == view.inputs[0].shape and atom.params["keepdims"]:
+        # A transpose names axes only, so it is that of z as well as of the total.
+        same = z.shape == view.inputs[0].shape or view.op.name == "transpose"
+        if same and z.ndim == view.inputs[0].ndim and atom.params["keepdims"]:
             places = [viewed_axis(view, a) for a in axes]
             seen = viewed(view, z)
             if seen is not None and None not in places:
