@@ -69,8 +69,10 @@ RULES = {
     "part_of_joined": [(weft.stack([x[:4], y[:4]], 0)[1], y[:4])],
     "joined_again": [(weft.concatenate([z[:, :1], z[:, 1:]], 1), z)],
     "embedded_side_by_side": [
-        (weft.grad(weft.sum(s2[:1] * 3) + weft.sum(s2[1:] * t2), s2),
-         weft.grad(weft.sum(weft.concatenate([s2[:1] * 3, s2[1:] * t2])), s2)),
+        (
+            weft.grad(weft.sum(s2[:1] * 3) + weft.sum(s2[1:] * t2), s2),
+            weft.grad(weft.sum(weft.concatenate([s2[:1] * 3, s2[1:] * t2])), s2),
+        ),
     ],
     "common_view": [
         (weft.logsumexp(z, 1)[None] - x[None], (weft.logsumexp(z, 1) - x)[None])
@@ -90,8 +92,11 @@ RULES = {
         (weft.exp(x) / (weft.exp(x) + weft.exp(y)), weft.sigmoid(x - y)),
         (weft.exp(logs), soft),
         (weft.exp(-weft.softplus(-x)), weft.sigmoid(x)),
-        (weft.exp(z - weft.max(z, -1, keepdims=True)) / total(
-            weft.exp(z - weft.max(z, -1, keepdims=True))), soft),
+        (
+            weft.exp(z - weft.max(z, -1, keepdims=True))
+            / total(weft.exp(z - weft.max(z, -1, keepdims=True))),
+            soft,
+        ),
     ],
     "distributed": [((p / q + y[:, None]) * q, p + soft * y[:, None])],
     "collected": [(y - y * weft.sigmoid(x), weft.sigmoid(-x) * y)],
@@ -116,8 +121,10 @@ RULES = {
     "one_beside_tanh": [((1 + weft.tanh(x)) / 2, weft.sigmoid(x * 2))],
     "log_of_choice": [
         (weft.log(q[:, 0]), logs[:, 0]),
-        (weft.log(weft.where(mask, weft.sigmoid(x), 1.0)),
-         weft.where(mask, -weft.softplus(-x), 0.0)),
+        (
+            weft.log(weft.where(mask, weft.sigmoid(x), 1.0)),
+            weft.where(mask, -weft.softplus(-x), 0.0),
+        ),
     ],
     "log_of_exponentials": [
         (weft.log(q), logs),

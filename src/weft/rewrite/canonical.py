@@ -270,7 +270,9 @@ def common_view(node: Node) -> Node | None:
             return None
         (x,) = i.inputs
         if x.shape != shape and not (
-            view.op.name == "reshape" and exponential(node) and same_size(x.shape, shape)
+            view.op.name == "reshape"
+            and exponential(node)
+            and same_size(x.shape, shape)
         ):
             return None
         below[i] = reshape(x, shape)
@@ -346,9 +348,7 @@ def sum_of_scattered(node: Node) -> Node | None:
         ]
         within = set(whole) <= set(axes)
     else:
-        within = params["axis"] in axes and (
-            name == "put_along_axis" or exponential(x)
-        )
+        within = params["axis"] in axes and (name == "put_along_axis" or exponential(x))
     return intern(node.op, (x,), node.params) if within else None
 
 
@@ -439,7 +439,11 @@ def embedded_side_by_side(node: Node) -> Node | None:
     if x.op.name != "embed" or y.op.name != "embed" or x.shape != y.shape:
         return None
     first, second = x.params["pieces"], y.params["pieces"]
-    differing = [a for a, pieces in enumerate(zip(first, second, strict=True)) if pieces[0] != pieces[1]]
+    differing = [
+        a
+        for a, pieces in enumerate(zip(first, second, strict=True))
+        if pieces[0] != pieces[1]
+    ]
     if len(differing) != 1:
         return None
     (axis,) = differing
@@ -513,9 +517,9 @@ def _vanished(view: Node, x: Node, depth: int, seen: _Seen) -> Node | None:
 
 
 def _without_view(view: Node, x: Node, depth: int, seen: _Seen) -> Node | None:
-    if uniform(x) is not None and all(size == 1 for size in x.shape):
-        found: Node = reshape(x, ())
-        return found
+    number = uniform(x)
+    if number is not None and x.dtype.kind == "f":
+        return constant(number, x.dtype)
     if depth == 0:
         return None
     if x.op.name in ("reshape", "transpose"):
@@ -590,4 +594,3 @@ CANONICAL: tuple[Rule, ...] = (
     part_of_embedded,
     view_of_formula,
 )
-

@@ -217,8 +217,7 @@ def same_axis(
                 return at
         # One side may be joined or split freely while the other stays as it is.
         if size != 1 and (
-            (axis == len(shape) - 1 and at == len(other) - 1)
-            or (axis == 0 and at == 0)
+            (axis == len(shape) - 1 and at == len(other) - 1) or (axis == 0 and at == 0)
         ):
             return at
     return None

@@ -435,5 +435,3 @@ def remove(rest: Form, form: Form, amount: float) -> None:
 def _node(value: object) -> Node:
     assert isinstance(value, Node)
     return value
-
-

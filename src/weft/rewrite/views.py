@@ -227,8 +227,6 @@ def select_again(path: list[Node], whole: Node) -> Node:
     return whole
 
 
-def reduced(
-    op: str, x: Node, axes: tuple[int, ...], keepdims: bool
-) -> Node:
+def reduced(op: str, x: Node, axes: tuple[int, ...], keepdims: bool) -> Node:
     """Return the reduction of `x` called `op`."""
     return _node(OPS[op](x, axis=axes, keepdims=keepdims))

@@ -111,7 +111,9 @@ def certify(
     inputs = [leaf for leaf in leaves([node]) if leaf.op.name != "constant"]
     for leaf in inputs:
         if leaf not in ranges:
-            raise GraphError(f"{describe(leaf)} has no range: give {{leaf: (low, high)}}")
+            raise GraphError(
+                f"{describe(leaf)} has no range: give {{leaf: (low, high)}}"
+            )
         if leaf.shape != () or leaf.dtype.kind != "f":
             raise GraphError(
                 f"{describe(leaf)} is not a single float: write the formula for one"
