@@ -274,7 +274,9 @@ def _of_differences(z: N, y: N, w: N, d: Disguise) -> N:
 def _of_products(z: N, p: N, w: N, d: Disguise) -> N:
     q = d.middle(soft_kept(d.logits(z), d))
     likelihood = weft.log(q**p)
-    return -_mul(d, d.moved(weft.broadcast_to(w[:, None], z.shape)), d.moved(likelihood))
+    return -_mul(
+        d, d.moved(weft.broadcast_to(w[:, None], z.shape)), d.moved(likelihood)
+    )
 
 
 def _two_logarithms(z: N, p: N, w: N, d: Disguise) -> N:

@@ -11,14 +11,14 @@ leaves, where each move removes one of them or leaves one fewer on its way.
 
 from math import frexp
 
-from weft.graph.dim import Dim, Size
+from weft.graph.dim import Dim, Size, same_size
 from weft.graph.leaf import Leaf, constant
 from weft.graph.node import Node, intern
 from weft.ops.arithmetic import add, multiply, subtract
 from weft.ops.index import take_along_axis
 from weft.ops.record import Op
 from weft.ops.reduce import sum as sum_over
-from weft.ops.structure import Piece, broadcast_to, expand_dims, reshape
+from weft.ops.structure import Piece, broadcast_to, concatenate, expand_dims, reshape
 from weft.rewrite.facts import DEPTH, exponential, simplex, uniform
 from weft.rewrite.rule import Rule, rule
 from weft.rewrite.views import simple, viewed, viewed_axis
@@ -40,6 +40,14 @@ def sign_of_all(node: Node) -> Node | None:
     """``sum(-x) -> -sum(x)``, exact; so with what only moves values about."""
     (x,) = node.inputs
     return -intern(node.op, x.inputs, node.params)
+
+
+@rule("concatenate", of=("negative",))
+def sign_of_joined(node: Node) -> Node | None:
+    """``concatenate([-x, -y]) -> -concatenate([x, y])``, exact."""
+    if any(i.op.name != "negative" for i in node.inputs):
+        return None
+    return -intern(node.op, tuple(i.inputs[0] for i in node.inputs), node.params)
 
 
 @rule("square", "abs", of=("negative",))
@@ -170,9 +178,9 @@ def zero_less(node: Node) -> Node | None:
 
 @rule("subtract")
 def nothing_left(node: Node) -> Node | None:
-    """``sum(p) - sum(p) -> 0``, for finite numbers: what `sum_of_terms` may leave."""
+    """``x - x -> 0`` for sums and exponentials, if finite: what other rules may leave."""
     x, y = node.inputs
-    if x is not y or x.op.name != "sum":
+    if x is not y or not (x.op.name == "sum" or exponential(x)):
         return None
     zero: Node = broadcast_to(constant(0, node.dtype), node.shape)
     return zero
@@ -180,9 +188,11 @@ def nothing_left(node: Node) -> Node | None:
 
 @rule("multiply")
 def nothing_shared(node: Node) -> Node | None:
-    """``0 * p -> 0`` for shares `p` of a whole, which are finite."""
+    """``0 * p -> 0`` for shares `p` of a whole and for exponentials, if finite."""
     for zero, p in (node.inputs, node.inputs[::-1]):
-        if uniform(zero) == 0 and any(simplex(p, (a,)) for a in range(p.ndim)):
+        if uniform(zero) != 0:
+            continue
+        if exponential(p) or any(simplex(p, (a,)) for a in range(p.ndim)):
             none: Node = broadcast_to(constant(0, node.dtype), node.shape)
             return none
     return None
@@ -190,20 +200,32 @@ def nothing_shared(node: Node) -> Node | None:
 
 @rule("add", "subtract", of=("where",))
 def choices_added(node: Node) -> Node | None:
-    """``where(c, x, 0) + where(c, 0, y) -> where(c, x, y)``, exact."""
+    """``where(c, x, 0) + where(c, 0, y) -> where(c, x, y)``, exact.
+
+    Any two choices of one condition, where they are formulas of exponentials.
+    """
     left, right = node.inputs
     if left.op.name != "where" or right.op.name != "where":
         return None
     (c, x, y), (d, u, v) = left.inputs, right.inputs
     if c is not d or left.shape != right.shape:
         return None
-    if uniform(x) == 0 and uniform(v) == 0:
-        first = u if node.op.name == "add" else -u
-        return intern(left.op, (c, first, y), {})
-    if uniform(y) == 0 and uniform(u) == 0:
-        second = v if node.op.name == "add" else -v
-        return intern(left.op, (c, x, second), {})
-    return None
+    zeros = (uniform(x) == 0 and uniform(v) == 0) or (
+        uniform(y) == 0 and uniform(u) == 0
+    )
+    if not zeros and not exponential(node):
+        return None
+    return intern(left.op, (c, _plus(node, x, u), _plus(node, y, v)), {})
+
+
+def _plus(node: Node, x: Node, y: Node) -> Node:
+    """Return x + y or x - y, as `node` has it; a 0 is left out."""
+    adds = node.op.name == "add"
+    if uniform(y) == 0 and x.shape == node.shape:
+        return x
+    if uniform(x) == 0 and y.shape == node.shape:
+        return y if adds else -y
+    return _binary(node, x, y)
 
 
 @rule("where")
@@ -230,6 +252,39 @@ def _settled(node: Node, condition: Node, branch: int, depth: int) -> Node:
         return node
     inputs = tuple(_settled(i, condition, branch, depth - 1) for i in node.inputs)
     return node if inputs == node.inputs else intern(node.op, inputs, node.params)
+
+
+@rule("subtract", of=("reshape", "transpose"))
+def common_view(node: Node) -> Node | None:
+    """``view(logsumexp(z)) - view(x) -> view(logsumexp(z) - x)``, so that they meet."""
+    op, inputs = node.op, node.inputs
+    view = inputs[0]
+    if view.op.name not in ("reshape", "transpose"):
+        return None
+    if not any(i.inputs and i.inputs[0].op.name == "logsumexp" for i in inputs):
+        return None
+    shape = view.inputs[0].shape
+    below: dict[Node, Node] = {}
+    for i in inputs:
+        if i.op is not view.op or i.params != view.params:
+            return None
+        (x,) = i.inputs
+        if x.shape != shape and not (
+            view.op.name == "reshape"
+            and exponential(node)
+            and same_size(x.shape, shape)
+        ):
+            return None
+        below[i] = reshape(x, shape)
+    inner = intern(op, tuple(below[i] for i in inputs), node.params)
+    return intern(view.op, (inner,), view.params)
+
+
+@rule("cast", of=("one_hot",))
+def one_hot_of_type(node: Node) -> Node | None:
+    """``cast(one_hot(i), type) -> one_hot(i, type)``, exact."""
+    (hot,) = node.inputs
+    return intern(hot.op, hot.inputs, {**hot.params, "dtype": node.dtype})
 
 
 @rule("size")
@@ -293,9 +348,7 @@ def sum_of_scattered(node: Node) -> Node | None:
         ]
         within = set(whole) <= set(axes)
     else:
-        within = params["axis"] in axes and (
-            name == "put_along_axis" or exponential(x)
-        )
+        within = params["axis"] in axes and (name == "put_along_axis" or exponential(x))
     return intern(node.op, (x,), node.params) if within else None
 
 
@@ -379,6 +432,33 @@ def joined_again(node: Node) -> Node | None:
     return x
 
 
+@rule("add", of=("embed",))
+def embedded_side_by_side(node: Node) -> Node | None:
+    """``embed(x, [:a]) + embed(y, [a:]) -> concatenate([x, y])``, exact."""
+    x, y = node.inputs
+    if x.op.name != "embed" or y.op.name != "embed" or x.shape != y.shape:
+        return None
+    first, second = x.params["pieces"], y.params["pieces"]
+    differing = [
+        a
+        for a, pieces in enumerate(zip(first, second, strict=True))
+        if pieces[0] != pieces[1]
+    ]
+    if len(differing) != 1:
+        return None
+    (axis,) = differing
+    others = [p for a, p in enumerate(first) if a != axis]
+    whole = [(0, size, 1) for a, size in enumerate(x.shape) if a != axis]
+    (start, length, step), (then, rest, stride) = first[axis], second[axis]
+    if start != 0:
+        x, y, length, then, rest, start = y, x, rest, 0 + start, length, then
+    ends = start == 0 and then == length and length + rest == node.shape[axis]
+    if others != whole or not ends or (step, stride) != (1, 1):
+        return None
+    joined: Node = concatenate([x.inputs[0], y.inputs[0]], axis)
+    return joined
+
+
 @rule("where")
 def no_choice(node: Node) -> Node | None:
     """``where(c, x, x) -> x``, exact."""
@@ -437,9 +517,9 @@ def _vanished(view: Node, x: Node, depth: int, seen: _Seen) -> Node | None:
 
 
 def _without_view(view: Node, x: Node, depth: int, seen: _Seen) -> Node | None:
-    if uniform(x) is not None and all(size == 1 for size in x.shape):
-        found: Node = reshape(x, ())
-        return found
+    number = uniform(x)
+    if number is not None and x.dtype.kind == "f":
+        return constant(number, x.dtype)
     if depth == 0:
         return None
     if x.op.name in ("reshape", "transpose"):
@@ -484,6 +564,7 @@ def _binary(node: Node, x: Node, y: Node) -> Node:
 CANONICAL: tuple[Rule, ...] = (
     sign_of_product,
     sign_of_all,
+    sign_of_joined,
     even,
     odd,
     term_with_sign,
@@ -498,6 +579,8 @@ CANONICAL: tuple[Rule, ...] = (
     nothing_shared,
     choices_added,
     choice_within_choice,
+    common_view,
+    one_hot_of_type,
     counted_below,
     plain_number,
     kept_axes,
@@ -506,8 +589,8 @@ CANONICAL: tuple[Rule, ...] = (
     sum_of_chosen,
     part_of_joined,
     joined_again,
+    embedded_side_by_side,
     no_choice,
     part_of_embedded,
     view_of_formula,
 )
-

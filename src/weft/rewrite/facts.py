@@ -47,7 +47,9 @@ _THROUGH = frozenset(
         "scatter_add",
     )
 )
-_EXPONENTIALS = frozenset(("exp", "expm1", "sigmoid", "softmax"))
+_EXPONENTIALS = frozenset(
+    ("exp", "expm1", "sigmoid", "softmax", "softplus", "logsumexp", "log_softmax")
+)
 
 
 def uniform(node: Node) -> float | None:
@@ -215,8 +217,7 @@ def same_axis(
                 return at
         # One side may be joined or split freely while the other stays as it is.
         if size != 1 and (
-            (axis == len(shape) - 1 and at == len(other) - 1)
-            or (axis == 0 and at == 0)
+            (axis == len(shape) - 1 and at == len(other) - 1) or (axis == 0 and at == 0)
         ):
             return at
     return None

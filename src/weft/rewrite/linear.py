@@ -122,7 +122,7 @@ def linear(node: Node, depth: int = DEPTH) -> Form:
         return sp(linear(node.inputs[0], depth))
     if name in VIEWS:
         inner = linear(node.inputs[0], depth)
-        if inner != {node.inputs[0]: 1}:
+        if inner != {node.inputs[0]: 1} or is_total(node):
             seen = form_viewed(node, inner)
             if seen is not None:
                 return seen
@@ -148,14 +148,16 @@ def times(x: Node, y: Node) -> Form:
         if not any(map(is_total, form)):
             continue
         stable = stable_sum(form)
-        written = plain(form) if stable is None else stable
+        written, sign = plain(form) if stable is None else stable, 1.0
+        if written.op.name == "negative":
+            written, sign = written.inputs[0], -1.0
         result: Form = {}
         for part, c in linear(share).items():
             number = uniform(part)
             if number is not None:
                 result = plus(result, form, c * number)
             else:
-                result = plus(result, {part * written: 1.0}, c)
+                result = plus(result, {part * written: 1.0}, c * sign)
         return result
     return {x * y: 1.0}
 
@@ -197,7 +199,9 @@ def _atom_viewed(view: Node, atom: Node) -> Form | None:
         return _atom_cast(view, atom)
     if atom.op.name == "logsumexp" and view.op.name in _KEEP_AXES:
         z, axes = atom.inputs[0], atom.params["axis"]
-        if z.shape == view.inputs[0].shape and atom.params["keepdims"]:
+        # A transpose names axes only, so it is that of z as well as of the total.
+        same = z.shape == view.inputs[0].shape or view.op.name == "transpose"
+        if same and z.ndim == view.inputs[0].ndim and atom.params["keepdims"]:
             places = [viewed_axis(view, a) for a in axes]
             seen = viewed(view, z)
             if seen is not None and None not in places:
@@ -373,6 +377,12 @@ def _take_softplus(rest: Form, atom: Node, parts: list[tuple[float, Node]]) -> N
     if not c:
         return
     form = linear(a)
+    for part in list(rest):
+        share = cofactor(part, atom)
+        if share is not None and rest[part] == -c:
+            remove(rest, {atom: 1.0, part: -1.0}, c)
+            parts.append((c, (1 - share) * atom))
+            return
     y = -ratio(rest, form) / c
     if 0 < y <= 1:
         remove(rest, plus({atom: 1.0}, form, -y), c)
@@ -425,5 +435,3 @@ def remove(rest: Form, form: Form, amount: float) -> None:
 def _node(value: object) -> Node:
     assert isinstance(value, Node)
     return value
-
-

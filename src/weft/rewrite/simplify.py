@@ -122,7 +122,7 @@ def simplify(nodes: Any, trace: bool = False) -> Any:
     >>> e = weft.exp(z)
     >>> cost = -weft.sum(p * weft.log(e / weft.sum(e, -1, keepdims=True)))
     >>> print(weft.text(weft.simplify(cost)))
-    -sum((p * log_softmax(z, axis=1)), axis=(0, 1), keepdims=False)
+    -sum((p * log_softmax(z, axis=1)), axis=(0, 1))
     >>> print(weft.text(weft.simplify(weft.grad(cost, z))))
     (softmax(z, axis=1) - p)
 

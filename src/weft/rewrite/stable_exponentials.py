@@ -15,7 +15,7 @@ from weft.graph.node import DType, Node, intern
 from weft.ops.index import take_along_axis
 from weft.ops.record import OPS
 from weft.ops.special import expm1, sigmoid, tanh
-from weft.ops.structure import broadcast_to, expand_dims, reshape
+from weft.ops.structure import broadcast_to, expand_dims, reshape, transpose
 from weft.rewrite.facts import DEPTH, SELECTIONS, exponential, uniform
 from weft.rewrite.linear import (
     Form,
@@ -74,6 +74,8 @@ def distributed(node: Node) -> Node | None:
     for total, k in found.rest.items():
         if k != 1 or total.op.name not in ("add", "subtract"):
             continue
+        if not exponential(total):
+            continue
         left = {n: j for n, j in found.rest.items() if n is not total}
         around = Product(found.coefficient, found.form, left, found.weight)
         parts = terms(total)
@@ -83,7 +85,9 @@ def distributed(node: Node) -> Node | None:
             spread, weight = added(filled, node.dtype)
         except ShapeError:
             continue
-        if filled != products or weight < around.weight + sum(part.weight for part in parts):
+        if filled != products or weight < around.weight + sum(
+            part.weight for part in parts
+        ):
             return fitting(spread, node)
     return None
 
@@ -111,7 +115,8 @@ def terms(node: Node) -> list[Product]:
     while stack:
         top, sign, left = stack.pop()
         name = top.op.name
-        if name in ("add", "subtract", "negative") and left and len(stack) < DEPTH:
+        sums = name in ("add", "subtract", "negative") and exponential(top)
+        if sums and left and len(stack) < DEPTH:
             signs = {"add": (1, 1), "subtract": (1, -1), "negative": (-1,)}[name]
             below = zip(top.inputs, signs, strict=True)
             stack += reversed([(i, sign * s, left - 1) for i, s in below])
@@ -197,16 +202,18 @@ def _into_branches(spread: Node, around: Product) -> Node | None:
         written, weight = inner.times(around).write(spread.dtype)
         results.append(written)
         before, after = before + inner.weight, after + weight
-    return intern(spread.op, (condition, *results), {}) if after < before else None
+    # In two branches what stands around is there twice: as heavy as before says that
+    # something has cancelled.
+    twice = all(uniform(branch) != 0 for branch in branches)
+    worth = after < before or (after == before and twice)
+    return intern(spread.op, (condition, *results), {}) if worth else None
 
 
 def _into_scattered(spread: Node, around: Product) -> Node | None:
     params = dict(spread.params)
     for name in ("length", "shape"):
         params.pop(name, None)
-    view = intern(
-        OPS[_CHOICES[spread.op.name]], (spread, *spread.inputs[1:]), params
-    )
+    view = intern(OPS[_CHOICES[spread.op.name]], (spread, *spread.inputs[1:]), params)
     seen, inner = _chosen(view, around), read(spread.inputs[0])
     if seen is None:
         return None
@@ -218,13 +225,19 @@ def _into_scattered(spread: Node, around: Product) -> Node | None:
 
 
 def _into_one_hot(spread: Node, around: Product) -> Node | None:
-    index = expand_dims(spread.inputs[0], -1)
-    view = take_along_axis(spread, index, -1)
+    hot, order = spread, tuple(range(spread.ndim))
+    if spread.op.name == "transpose":
+        (hot,), order = spread.inputs, spread.params["axes"]
+    if hot.op.name != "one_hot":
+        return None
+    index = transpose(expand_dims(hot.inputs[0], -1), order)
+    view = take_along_axis(spread, index, order.index(hot.ndim - 1))
     seen = _chosen(view, around)
     if seen is None:
         return None
     written, weight = seen.write(spread.dtype)
-    if weight >= around.weight:
+    # As heavy, but of fewer parts: something has cancelled.
+    if (weight, len(seen.form)) >= (around.weight, len(around.form)):
         return None
     product: Node = spread * written
     return product
@@ -236,6 +249,7 @@ _INTO = {
     "scatter_add": _into_scattered,
     "embed": _into_scattered,
     "one_hot": _into_one_hot,
+    "transpose": _into_one_hot,
 }
 
 # What fills in zeros, and what chooses the same places again.
@@ -254,6 +268,18 @@ def _chosen(view: Node, around: Product) -> Product | None:
         return None
     seen = {part: around.rest[n] for n, part in rest.items() if part is not None}
     return replace(around, form=form, rest=seen)
+
+
+@rule("transpose", of=("put_along_axis",))
+def transposed_zeros(node: Node) -> Node | None:
+    """``scatter(x, i).T -> scatter(x.T, i.T)`` for exponential x, to meet others."""
+    (spread,) = node.inputs
+    if not exponential(spread.inputs[0]):
+        return None
+    order = node.params["axes"]
+    inputs = tuple(intern(node.op, (i,), node.params) for i in spread.inputs)
+    axis = order.index(spread.params["axis"])
+    return intern(spread.op, inputs, {**spread.params, "axis": axis})
 
 
 @rule("divide", of=("where",))
@@ -471,6 +497,7 @@ EXPONENTIALS: tuple[Rule, ...] = (
     distributed,
     collected,
     into_zeros,
+    transposed_zeros,
     reciprocal_of_choice,
     sum_into_zeros,
     constant_out_of_sum,

@@ -270,4 +270,3 @@ LOGARITHMS: tuple[Rule, ...] = (
     log_near_one,
     sum_of_logarithms,
 )
-

@@ -122,6 +122,10 @@ def simple(node: Node) -> Node:
         if back and x.inputs[0].dtype == node.dtype:
             return x.inputs[0]
         return x if x.dtype == node.dtype else node
+    if name == "transpose" and x.op.name == "take_along_axis":
+        axis = node.params["axes"].index(x.params["axis"])
+        parts = [simple(_node(transpose(i, node.params["axes"]))) for i in x.inputs]
+        return intern(x.op, tuple(parts), {"axis": axis})
     if name == "transpose" and x.op.name == "transpose":
         first, second = x.params["axes"], node.params["axes"]
         return _node(transpose(x.inputs[0], [first[a] for a in second]))
@@ -223,8 +227,6 @@ def select_again(path: list[Node], whole: Node) -> Node:
     return whole
 
 
-def reduced(
-    op: str, x: Node, axes: tuple[int, ...], keepdims: bool
-) -> Node:
+def reduced(op: str, x: Node, axes: tuple[int, ...], keepdims: bool) -> Node:
     """Return the reduction of `x` called `op`."""
     return _node(OPS[op](x, axis=axes, keepdims=keepdims))
