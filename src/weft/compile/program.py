@@ -15,6 +15,7 @@ from typing import Any, final
 import numpy as np
 
 from weft.compile.profile import Profile
+from weft.compile.tasks import Saving
 from weft.graph.dim import Dim
 from weft.graph.errors import FeedError, GraphError, ShapeError
 from weft.graph.html import table
@@ -148,6 +149,14 @@ class Program(ABC):
 
     def _repr_html_(self) -> str:
         return table(["kernel", "flop", "bytes"], self.kernels(), "a step")
+
+    @property
+    def saving(self) -> Saving | None:
+        """What a byte budget (``memory=``) came to; None without one.
+
+        Planned when sizes are known, so None before the first call too.
+        """
+        return None
 
     @property
     @abstractmethod

@@ -13,7 +13,8 @@ Everything written is a node as well, so that a derivation can be evaluated and 
 from dataclasses import dataclass
 from typing import final
 
-from weft.differentiate.reverse import carries, derivative_of, grad
+from weft.differentiate.reverse import grad
+from weft.differentiate.sides import carries, derivative_of
 from weft.graph.errors import GraphError
 from weft.graph.latex import clauses_of
 from weft.graph.leaf import Leaf, constant, input
@@ -22,7 +23,7 @@ from weft.graph.text import text, written
 from weft.graph.walk import reached_from, topological
 from weft.ops import broadcast_to
 from weft.ops.record import Op, Value
-from weft.rewrite import fast
+from weft.rewrite import fast, simplify
 from weft.show.names import SILENT, as_symbol, named
 
 _READABLE = 300  # nodes
@@ -30,7 +31,8 @@ _READABLE = 300  # nodes
 
 def _simplified(node: Node) -> Node:
     """Return the formula that a derivation ends in."""
-    return fast([node])[0]
+    found: Node = simplify(node)
+    return found
 
 
 @final

@@ -36,6 +36,7 @@ from weft.compile.program import (
     fitted_inputs,
     roles,
 )
+from weft.compile.tasks import Saving
 from weft.graph.dim import Dim
 from weft.graph.errors import FeedError
 from weft.graph.node import Node, describe
@@ -380,6 +381,12 @@ class NativeProgram(Program):
             )
         fed = [np.zeros(_least(n), n.dtype) for n in self._plan.inputs]
         return self._frame(fed), [None] * len(fed)
+
+    @property
+    def saving(self) -> Saving | None:
+        """What the byte budget came to for the latest sizes."""
+        planned = list(self._within.values())
+        return planned[-1].saving if planned else None
 
     def _fitting(self, bindings: Mapping[str, int], feeding: Sequence[str]) -> Form:
         """Return the form for such sizes, within the byte budget."""
