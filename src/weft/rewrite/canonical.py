@@ -178,7 +178,7 @@ def zero_less(node: Node) -> Node | None:
 
 @rule("subtract")
 def nothing_left(node: Node) -> Node | None:
-    """``x - x -> 0`` for sums and exponentials, if finite: what other rules may leave."""
+    """``x - x -> 0`` for finite sums and exponentials: what other rules may leave."""
     x, y = node.inputs
     if x is not y or not (x.op.name == "sum" or exponential(x)):
         return None
@@ -302,7 +302,7 @@ def counted_below(node: Node) -> Node | None:
 
 @rule(of=("reshape",))
 def plain_number(node: Node) -> Node | None:
-    """``f(reshape(c, (1,)), x) -> f(c, x)`` for a single number `c`, `f` elementwise."""
+    """``f(reshape(c, (1,)), x) -> f(c, x)`` for a single number, `f` elementwise."""
     op = node.op
     if not isinstance(op, Op) or op.emit is None or len(node.inputs) < 2:
         return None
