@@ -261,7 +261,7 @@ def common_view(node: Node) -> Node | None:
     view = inputs[0]
     if view.op.name not in ("reshape", "transpose"):
         return None
-    if not any(i.inputs and i.inputs[0].op.name == "logsumexp" for i in inputs):
+    if "logsumexp" not in (_moved(i).op.name for i in inputs):
         return None
     shape = view.inputs[0].shape
     below: dict[Node, Node] = {}
@@ -278,6 +278,13 @@ def common_view(node: Node) -> Node | None:
         below[i] = reshape(x, shape)
     inner = intern(op, tuple(below[i] for i in inputs), node.params)
     return intern(view.op, (inner,), view.params)
+
+
+def _moved(node: Node) -> Node:
+    """Return what views of views are views of."""
+    while node.op.name in ("reshape", "transpose"):
+        (node,) = node.inputs
+    return node
 
 
 @rule("cast", of=("one_hot",))
