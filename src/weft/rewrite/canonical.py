@@ -178,7 +178,7 @@ def zero_less(node: Node) -> Node | None:
 
 @rule("subtract")
 def nothing_left(node: Node) -> Node | None:
-    """``x - x -> 0`` for sums and exponentials, if finite: what other rules may leave."""
+    """``x - x -> 0`` for finite sums and exponentials: what other rules may leave."""
     x, y = node.inputs
     if x is not y or not (x.op.name == "sum" or exponential(x)):
         return None
@@ -261,7 +261,7 @@ def common_view(node: Node) -> Node | None:
     view = inputs[0]
     if view.op.name not in ("reshape", "transpose"):
         return None
-    if not any(i.inputs and i.inputs[0].op.name == "logsumexp" for i in inputs):
+    if "logsumexp" not in (_moved(i).op.name for i in inputs):
         return None
     shape = view.inputs[0].shape
     below: dict[Node, Node] = {}
@@ -278,6 +278,13 @@ def common_view(node: Node) -> Node | None:
         below[i] = reshape(x, shape)
     inner = intern(op, tuple(below[i] for i in inputs), node.params)
     return intern(view.op, (inner,), view.params)
+
+
+def _moved(node: Node) -> Node:
+    """Return what views of views are views of."""
+    while node.op.name in ("reshape", "transpose"):
+        (node,) = node.inputs
+    return node
 
 
 @rule("cast", of=("one_hot",))
@@ -302,7 +309,7 @@ def counted_below(node: Node) -> Node | None:
 
 @rule(of=("reshape",))
 def plain_number(node: Node) -> Node | None:
-    """``f(reshape(c, (1,)), x) -> f(c, x)`` for a single number `c`, `f` elementwise."""
+    """``f(reshape(c, (1,)), x) -> f(c, x)`` for a single number, `f` elementwise."""
     op = node.op
     if not isinstance(op, Op) or op.emit is None or len(node.inputs) < 2:
         return None

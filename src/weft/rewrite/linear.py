@@ -204,7 +204,8 @@ def _atom_viewed(view: Node, atom: Node) -> Form | None:
         if same and z.ndim == view.inputs[0].ndim and atom.params["keepdims"]:
             places = [viewed_axis(view, a) for a in axes]
             seen = viewed(view, z)
-            if seen is not None and None not in places:
+            whole = seen is not None and seen.ndim == view.ndim
+            if seen is not None and whole and None not in places:
                 at = tuple(sorted(a for a in places if a is not None))
                 return lse(seen, at, True)
     part = viewed(view, atom)

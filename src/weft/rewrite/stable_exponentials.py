@@ -22,7 +22,6 @@ from weft.rewrite.linear import (
     constant_along,
     form_viewed,
     linear,
-    negated,
     plain,
     plus,
     sp,

@@ -111,7 +111,8 @@ def log_of_complement(node: Node) -> Node | None:
 
 def _log_small(x: Node) -> Node:
     # A node of its own, which no rule reads as the pattern above once more.
-    return log(absolute(expm1(x)))
+    small: Node = log(absolute(expm1(x)))
+    return small
 
 
 @rule("log", of=("prod",))
@@ -163,9 +164,11 @@ def log_of_power(node: Node) -> Node | None:
     (raised,) = node.inputs
     x = raised.inputs[0]
     if raised.op.name == "square":
-        return log(x if nonnegative(x) else absolute(x)) * constant(2, node.dtype)
+        twice: Node = log(x if nonnegative(x) else absolute(x)) * 2
+        return twice
     if raised.op.name == "sqrt":
-        return log(x) * constant(0.5, node.dtype)
+        half: Node = log(x) * 0.5
+        return half
     n = uniform(raised.inputs[1])
     if n is None or n == 0:
         times = raised.inputs[1] * log(x)

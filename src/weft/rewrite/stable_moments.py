@@ -88,7 +88,7 @@ def variance_of_moments(node: Node) -> Node | None:
     (squares, *way), (x, *same) = first, second
     if _root(squares) is not x or way != same:
         return None
-    axes, keepdims, _ = same
+    _, axes, keepdims, _ = first
     return fitting(variance(x, axes, keepdims), node)
 
 

@@ -187,11 +187,11 @@ def row_of(part: Node, whole: Node, axes: tuple[int, ...]) -> list[Node] | None:
         path.append(node)
         node = node.inputs[0]
     path.reverse()
-    now: tuple[int, ...] | None = axes
     for view in path:
-        now = _still(view, now)
-        if now is None:
+        left = _still(view, axes)
+        if left is None:
             return None
+        axes = left
     return path
 
 

@@ -1,4 +1,4 @@
-"""A graph computed in as many digits as are asked for: what it means, not what it gives.
+"""A graph in as many digits as are asked for: what it means, not what it gives.
 
 `evaluate` of mathematics: every number is one of mpmath's, so nothing rounds, overflows
 or cancels that matters. It is slow, and made for a handful of numbers. Ops that only

@@ -348,7 +348,9 @@ def with_slopes(node):
 @pytest.mark.parametrize("name", ANY_LENGTH)
 def test_along_a_symbol(name, agree):
     outputs = with_slopes(ANY_LENGTH[name])
-    agree([X, Y, K, T], outputs, *map(along_arrays, SIZES))
+    # A slope may be 0 in exact numbers (of softmax, along an axis of one): then what is
+    # left of rounding is compared with numbers of usual size.
+    agree([X, Y, K, T], outputs, *map(along_arrays, SIZES), least=1e-3)
 
 
 @pytest.mark.parametrize("name", AT_LEAST_ONE)
