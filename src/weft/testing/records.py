@@ -19,9 +19,10 @@ from weft.differentiate.reverse import vjp
 from weft.graph.dtype import FLOAT32, FLOAT64, is_float
 from weft.graph.errors import GraphError, WeftError
 from weft.graph.json import from_json, to_json
+from weft.graph.latex import latex
 from weft.graph.leaf import input
 from weft.graph.node import Node, intern
-from weft.graph.text import latex, text
+from weft.graph.text import text
 from weft.ops.record import Op
 from weft.ops.sample import Array, Case
 from weft.testing.gradients import check_grads
