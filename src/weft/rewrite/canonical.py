@@ -19,7 +19,7 @@ from weft.ops.index import take_along_axis
 from weft.ops.record import Op
 from weft.ops.reduce import sum as sum_over
 from weft.ops.structure import Piece, broadcast_to, concatenate, expand_dims, reshape
-from weft.rewrite.facts import DEPTH, exponential, simplex, uniform
+from weft.rewrite.facts import DEPTH, exponential, positive, simplex, uniform
 from weft.rewrite.rule import Rule, rule
 from weft.rewrite.views import simple, viewed, viewed_axis
 
@@ -466,6 +466,20 @@ def embedded_side_by_side(node: Node) -> Node | None:
     return joined
 
 
+@rule("where", of=("logical_and",))
+def nothing_to_mend(node: Node) -> Node | None:
+    """``where(x == 0 and c, y, x) -> x``, where `x` is positive.
+
+    A power's derivative mends its base at 0, where the exponent is 0 as well.
+    """
+    condition, _, x = node.inputs
+    if condition.op.name != "logical_and" or not positive(x):
+        return None
+    at_zero = condition.inputs[0]
+    same = at_zero.op.name == "equal" and at_zero.inputs[0] is x
+    return x if same and uniform(at_zero.inputs[1]) == 0 else None
+
+
 @rule("where")
 def no_choice(node: Node) -> Node | None:
     """``where(c, x, x) -> x``, exact."""
@@ -598,6 +612,7 @@ CANONICAL: tuple[Rule, ...] = (
     joined_again,
     embedded_side_by_side,
     no_choice,
+    nothing_to_mend,
     part_of_embedded,
     view_of_formula,
 )

@@ -109,6 +109,41 @@ def nonnegative(node: Node, depth: int = DEPTH) -> bool:
     return False
 
 
+_POSITIVE = frozenset(("exp", "softmax", "sigmoid", "softplus"))
+
+
+def positive(node: Node, depth: int = DEPTH) -> bool:
+    """Tell whether every value of `node` is above 0, but for numbers too small to tell.
+
+    Examples
+    --------
+    >>> import weft
+    >>> x = weft.input("x", ("n", 3))
+    >>> positive(1 / weft.sum(weft.exp(x), axis=1)), positive(weft.abs(x))
+    (True, False)
+    """
+    if depth == 0:
+        return False
+    if node.op is CONSTANT:
+        return bool(np.all(node.params["value"] > 0))
+    name, inputs = node.op.name, node.inputs
+    if name in _POSITIVE:
+        return True
+    if name in ("sum", "prod", "max", "min"):
+        (x,) = inputs
+        lengths = [x.shape[a] for a in node.params["axis"]]
+        some = all(isinstance(size, int) and size > 0 for size in lengths)
+        return some and positive(x, depth - 1)
+    if name == "add":
+        below = all(nonnegative(i, depth - 1) for i in inputs)
+        return below and any(positive(i, depth - 1) for i in inputs)
+    if name == "power" or name in ("take", "take_along_axis"):
+        return positive(inputs[0], depth - 1)
+    if name in ("multiply", "divide") or (name in _HAND_ON and node.dtype.kind == "f"):
+        return all(positive(i, depth - 1) for i in inputs)
+    return False
+
+
 def at_most_one(node: Node, depth: int = DEPTH) -> bool:
     """Tell whether every value of `node` is known to lie between 0 and 1.
 
