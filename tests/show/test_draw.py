@@ -16,7 +16,7 @@ from weft import nn
 from weft.compile.nodecost import flops, moved_bytes
 from weft.graph import GraphError
 from weft.show.diagram import LEFT, RIGHT, Arrow, Box, Diagram
-from weft.show.draw import diagram_of
+from weft.show.drawing import diagram_of
 from weft.show.layout import isotonic, layered, rows_of
 from weft.show.picture import Rectangle
 from weft.show.place import dot, graphviz, picture_of

@@ -6,8 +6,8 @@ factor by factor (`derive`), and back-propagation is stepped through with number
 (`trace`).
 """
 
-from weft.show.derive import Derivation, derive
-from weft.show.draw import draw
+from weft.show.derivation import Derivation, derive
+from weft.show.drawing import draw
 from weft.show.picture import Picture
 from weft.show.trace import Trace, trace
 

@@ -8,7 +8,7 @@ from itertools import islice
 
 from weft.graph.latex import latex
 from weft.graph.node import Node, define_methods
-from weft.show.draw import draw
+from weft.show.drawing import draw
 
 # Nodes of the largest formula and of the largest drawing.
 _FORMULA, _DRAWING = 24, 150

@@ -226,7 +226,7 @@ def derive(
     <BLANKLINE>
     simplified: dJ/dx =
       a = tanh(x)
-      (-(2 * (y - a)) * (1 - a**2))
+      -(((y - a) * 2) * (1 - a**2))
     """
     if format not in ("text", "latex"):
         raise GraphError(f"a derivation is written as text or latex, not as {format!r}")
