@@ -295,8 +295,8 @@ MUTATIONS = (
     *(
         Mutation(f"rule {name} doubles", rows, partial(rewritten, name))
         for name, rows in (
-            ("neutral", "S83"),
-            ("implicit_broadcast", "S83"),
+            ("neutral", "S78 S81"),
+            ("implicit_broadcast", "S73 S81"),
             ("product_of_exponentials", "S21 S23 S26 S78"),
             ("log_of_exponentials", "S21 S23"),
             ("distributed", "S78"),
