@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from weft.graph.leaf import CONSTANT, INPUT
-from weft.graph.node import Node
+from weft.graph.node import DType, Node
 from weft.ops.record import Op
 
 # Layers of a formula that are looked at. What a person writes in one cost is shallower.
@@ -71,6 +71,18 @@ def uniform(node: Node) -> float | None:
     first = value.flat[0]
     same = value.size == 1 or bool(np.all(value == first))
     return float(first) if same and np.isfinite(first) else None
+
+
+def normal(number: float, dtype: DType) -> bool:
+    """Tell whether `number` keeps its digits as a `dtype`: 0, or neither huge nor tiny.
+
+    Examples
+    --------
+    >>> normal(1e-30, np.dtype("float32")), normal(1e-40, np.dtype("float32"))
+    (True, False)
+    """
+    kind = np.finfo(dtype)
+    return number == 0 or bool(kind.tiny <= abs(number) <= kind.max)
 
 
 def nonnegative(node: Node, depth: int = DEPTH) -> bool:

@@ -7,11 +7,14 @@ anything is computed. `read` takes a node apart; `Product.write` puts it togethe
 from softmax and sigmoid, which neither overflow nor lose their small values.
 
 Both count the *weight* of what they see, the number of exponentials and, above all, of
-those that can overflow. A product is rewritten where that makes it lighter.
+those that can overflow. A product is rewritten where that makes it lighter. What can
+overflow is also known by name (`Product.bare`): an exponential of anything else is
+never written, for then a product of small numbers would become 0 times infinity.
 """
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import final
 
@@ -20,9 +23,11 @@ from weft.graph.node import DType, Node
 from weft.ops.arithmetic import power, sqrt, square
 from weft.ops.reduce import softmax
 from weft.ops.special import exp, sigmoid
-from weft.rewrite.facts import DEPTH, nonnegative, uniform
+from weft.rewrite.facts import DEPTH, nonnegative, normal, uniform
 from weft.rewrite.linear import (
     Form,
+    beside,
+    chosen_beside,
     form_viewed,
     is_total,
     linear,
@@ -35,10 +40,35 @@ from weft.rewrite.linear import (
     sp,
     times,
 )
-from weft.rewrite.views import VIEWS, row_of, select_again, viewed
+from weft.rewrite.views import VIEWS, reduced, row_of, select_again, viewed
 
 # What softmax and sigmoid weigh, which are safe, and exponentials, which are not.
 _SAFE, _BARE = 1, 2
+# Of what must not be written: more than any formula weighs.
+UNSAFE = 1 << 30
+
+# By how much an atom is raised, or lowered (False), in exponentials that can overflow.
+Bare = dict[tuple[Node, bool], float]
+
+
+def bare(form: Form) -> Bare:
+    """Return what can overflow in ``exp(form)``."""
+    found: Bare = {}
+    for atom, c in form.items():
+        if atom.op.name == "logsumexp":
+            axes = atom.params["axis"]
+            if axes == tuple(range(len(axes))):  # the same with and without them
+                atom = reduced("logsumexp", atom.inputs[0], axes, True)
+        found[atom, c > 0] = found.get((atom, c > 0), 0) + abs(c)
+    return found
+
+
+def _both(one: Bare, other: Bare, exponent: float = 1) -> Bare:
+    total = dict(one)
+    for (atom, up), size in other.items():
+        key = atom, up == (exponent > 0)
+        total[key] = total.get(key, 0) + size * abs(exponent)
+    return total
 
 
 @final
@@ -53,12 +83,16 @@ class Product:
     rest : dict of Node to float
     weight : int
         Of the exponentials in the formula that this was read from.
+    bare : dict
+        By how much that formula raises and lowers each atom in exponentials that can
+        overflow, and in what it divides by.
     """
 
     coefficient: float = 1.0
     form: Form = field(default_factory=dict)
     rest: Form = field(default_factory=dict)
     weight: int = 0
+    bare: Bare = field(default_factory=dict)
 
     @property
     def pure(self) -> bool:
@@ -72,11 +106,13 @@ class Product:
             rest[node] = rest.get(node, 0) + k * exponent
         # Whoever divides by an exponential divides by what may be 0.
         inverted = _BARE if other.form and exponent < 0 else 0
+        open_ = bare(other.form) if inverted else other.bare
         return Product(
-            self.coefficient * other.coefficient**exponent,
+            self.coefficient * _raised(other.coefficient, exponent),
             plus(self.form, other.form, exponent),
             {node: k for node, k in rest.items() if k},
             self.weight + other.weight + inverted,
+            _both(self.bare, open_, exponent),
         )
 
     def write(self, dtype: DType) -> tuple[Node, int]:
@@ -92,8 +128,11 @@ class Product:
         node : Node
             Of a shape that broadcasts to that of what was read.
         weight : int
+            `UNSAFE` or more where it could overflow and what was read could not.
         """
-        above, below, weight = _exponentials(self.form)
+        above, below, weight = _exponentials(self.form, dtype, self.bare)
+        if not normal(self.coefficient, dtype):
+            weight += UNSAFE
         weight += _BARE * bool(below)
         above += [_power(n, k) for n, k in self.rest.items() if k > 0]
         below += [_power(n, -k) for n, k in self.rest.items() if k < 0]
@@ -114,6 +153,15 @@ class Product:
         return (-node if c < 0 else node), weight
 
 
+def _raised(c: float, exponent: float) -> float:
+    """Return ``c ** exponent``, NaN where it cannot be computed."""
+    try:
+        found = c**exponent
+    except (OverflowError, ZeroDivisionError):
+        return math.nan
+    return math.nan if isinstance(found, complex) or (c and not found) else found
+
+
 def _power(node: Node, k: float) -> Node:
     if k == 2:
         return _node(square(node))
@@ -129,7 +177,9 @@ def _product(factors: Iterable[Node]) -> Node | None:
     return total
 
 
-def _exponentials(form: Form) -> tuple[list[Node], list[Node], int]:
+def _exponentials(
+    form: Form, dtype: DType, allowed: Bare
+) -> tuple[list[Node], list[Node], int]:
     """Write ``exp(form)`` as factors above and below the line, and weigh them."""
     rest, above, below, weight = dict(form), list[Node](), list[Node](), 0
     for atom in form:
@@ -138,16 +188,55 @@ def _exponentials(form: Form) -> tuple[list[Node], list[Node], int]:
                 while (found := _softmax_in(rest, atom, sign)) is not None:
                     side.append(found)
                     weight += _SAFE
+                    if sign < 0 and not _covered(bare({atom: 1.0}), allowed):
+                        weight += UNSAFE
     for atom in form:
         if atom.op.name == "softplus":
             found_above, found_below = _sigmoids_in(rest, atom)
             above += found_above
             below += found_below
             weight += _SAFE * (len(found_above) + len(found_below))
+            if found_below and not _covered(bare({atom: 1.0}), allowed):
+                weight += UNSAFE
     if rest:
-        above.append(_node(exp(plain(rest))))
+        above.append(_node(exp(plain(rest, dtype))))
         weight += _BARE + sum(map(is_total, rest))
+        if not _covered(bare(rest), allowed):
+            weight += UNSAFE
     return above, below, weight
+
+
+def _covered(needed: Bare, allowed: Bare) -> bool:
+    """Tell whether what can overflow is no more than is allowed.
+
+    As a logarithm of a sum is above each of its terms, to raise it allows to raise one
+    of them, and to lower a term allows to lower it.
+    """
+    left = dict(allowed)
+    for (atom, up), size in needed.items():
+        if atom.op.name == "softplus" and not up:  # never below 0
+            continue
+        for key in [(atom, up), *left]:
+            other, way = key
+            if way != up or size <= 0 or key not in left:
+                continue
+            above, below = (other, atom) if up else (atom, other)
+            if other is atom or _is_above(above, below):
+                spent = min(size, left[key])
+                left[key] -= spent
+                size -= spent
+        if size > 0:
+            return False
+    return True
+
+
+def _is_above(total: Node, part: Node) -> bool:
+    """Tell whether one is a logarithm of a sum, and the other one of its terms."""
+    if total.op.name == "softplus":
+        return part is total.inputs[0]
+    if total.op.name != "logsumexp":
+        return False
+    return row_of(part, total.inputs[0], total.params["axis"]) is not None
 
 
 def _softmax_in(rest: Form, atom: Node, sign: int) -> Node | None:
@@ -155,12 +244,11 @@ def _softmax_in(rest: Form, atom: Node, sign: int) -> Node | None:
     if rest.get(atom, 0) * -sign < 1:
         return None
     (z,), axes = atom.inputs, atom.params["axis"]
-    beside = atom.params["keepdims"] or axes == (0,)
-    if beside and ratio(rest, linear(z)) * sign >= 1:
+    if beside(z, atom) and ratio(rest, linear(z)) * sign >= 1:
         remove(rest, plus(linear(z), {atom: -1.0}), sign)
         return _node(softmax(z, axes[0]))
     for part, c in rest.items():
-        if c * sign >= 1 and (path := row_of(part, z, axes)):
+        if c * sign >= 1 and (path := chosen_beside(part, atom)):
             remove(rest, {part: 1.0, atom: -1.0}, sign)
             return select_again(path, _node(softmax(z, axes[0])))
     return None
@@ -217,7 +305,10 @@ def read(node: Node, depth: int = DEPTH) -> Product:
         return Product(c) if c else whole
     reader = _READERS.get(node.op.name)
     found = None if reader is None else reader(node, depth - 1)
-    return whole if found is None else found
+    # A factor that the type cannot hold is not to be computed ahead.
+    if found is None or not normal(found.coefficient, node.dtype):
+        return whole
+    return found
 
 
 def _read_same(node: Node, depth: int) -> Product:
@@ -253,18 +344,20 @@ def _read_power(node: Node, depth: int) -> Product | None:
     if k is not None and (inner.pure or (k == int(k) and abs(k) <= 8)):
         return Product().times(inner, k)
     if k is None and inner.pure:
-        return Product(form=times(y, plain(inner.form)), weight=inner.weight + _BARE)
+        form = times(y, plain(inner.form, node.dtype))
+        return Product(form=form, weight=inner.weight + _BARE, bare=bare(form))
     return None
 
 
 def _read_exp(node: Node, depth: int) -> Product:
     form = linear(node.inputs[0])
-    return Product(form=form, weight=_BARE + sum(map(is_total, form)))
+    weight = _BARE + sum(map(is_total, form))
+    return Product(form=form, weight=weight, bare=bare(form))
 
 
 def _read_sigmoid(node: Node, depth: int) -> Product:
     form = linear(node.inputs[0])
-    return Product(form=plus(form, sp(form), -1), weight=_SAFE)
+    return Product(form=plus(form, sp(form, node.dtype), -1), weight=_SAFE)
 
 
 def _read_softmax(node: Node, depth: int) -> Product:
@@ -276,11 +369,12 @@ def _read_sum(node: Node, depth: int) -> Product | None:
     inner = read(node.inputs[0], depth)
     if not inner.pure or any(node.inputs[0].shape[a] == 0 for a in node.params["axis"]):
         return None
-    z = plain(inner.form)
+    z = plain(inner.form, node.dtype)
     if z.shape != node.inputs[0].shape:
         return None
     total = lse(z, node.params["axis"], node.params["keepdims"])
-    return Product(form=total, weight=inner.weight + 1)
+    open_ = bare(total) if inner.bare else {}
+    return Product(form=total, weight=inner.weight + 1, bare=open_)
 
 
 def _read_add(node: Node, depth: int) -> Product | None:
@@ -292,10 +386,11 @@ def _read_add(node: Node, depth: int) -> Product | None:
     if not x.form:
         x, y = y, x
     # exp(a) + exp(b) = exp(b + sp(a - b))
-    form = plus(y.form, sp(plus(x.form, y.form, -1))) if x.form != y.form else None
-    if form is None:
+    if x.form == y.form:
         return None
-    return Product(x.coefficient, form, {}, x.weight + y.weight + 1)
+    form = plus(y.form, sp(plus(x.form, y.form, -1), node.dtype))
+    open_ = bare(form) if x.bare or y.bare else {}
+    return Product(x.coefficient, form, {}, x.weight + y.weight + 1, open_)
 
 
 def _read_subtract(node: Node, depth: int) -> Product | None:
@@ -307,7 +402,7 @@ def _read_subtract(node: Node, depth: int) -> Product | None:
     if t.op.name != "tanh":
         return None
     twice = plus({}, linear(t.inputs[0]), 2)
-    form = plus(twice, sp(twice), -2)
+    form = plus(twice, sp(twice, node.dtype), -2)
     return Product(4.0, form, {}, 2 * _SAFE)
 
 
@@ -324,7 +419,16 @@ def _read_view(node: Node, depth: int) -> Product | None:
     if form is None or None in rest.values():
         return None
     seen = {part: inner.rest[n] for n, part in rest.items() if part is not None}
-    return Product(inner.coefficient, form, seen, inner.weight)
+    return replace(inner, form=form, rest=seen, bare=bare_viewed(node, inner.bare))
+
+
+def bare_viewed(view: Node, open_: Bare) -> Bare:
+    """Return what can overflow in a view of what `open_` can overflow in."""
+    seen: Bare = {}
+    for (atom, up), size in open_.items():
+        part = form_viewed(view, {atom: size if up else -size})
+        seen = _both(seen, bare(part or {}))
+    return seen
 
 
 _READERS = {

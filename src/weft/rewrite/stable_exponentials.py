@@ -27,7 +27,7 @@ from weft.rewrite.linear import (
     sp,
     without,
 )
-from weft.rewrite.product import Product, read
+from weft.rewrite.product import UNSAFE, Product, bare_viewed, read
 from weft.rewrite.rule import Rule, rule
 from weft.rewrite.views import viewed
 
@@ -76,7 +76,7 @@ def distributed(node: Node) -> Node | None:
         if not exponential(total):
             continue
         left = {n: j for n, j in found.rest.items() if n is not total}
-        around = Product(found.coefficient, found.form, left, found.weight)
+        around = replace(found, rest=left)
         parts = terms(total)
         products = [part.times(around) for part in parts]
         filled = [_filled(product, node.shape) for product in products]
@@ -159,9 +159,10 @@ def collected(node: Node) -> Node | None:
             both = replace(one, form=plus(one.form, left))
             rest = [p for k, p in enumerate(parts) if k not in (i, j)]
             try:
-                return fitting(added([both, *rest], node.dtype)[0], node)
+                spread, weight = added([both, *rest], node.dtype)
             except ShapeError:
                 return None
+            return fitting(spread, node) if weight < UNSAFE else None
     return None
 
 
@@ -266,7 +267,8 @@ def _chosen(view: Node, around: Product) -> Product | None:
     if form is None or None in rest.values():
         return None
     seen = {part: around.rest[n] for n, part in rest.items() if part is not None}
-    return replace(around, form=form, rest=seen)
+    open_ = bare_viewed(view, around.bare)
+    return replace(around, form=form, rest=seen, bare=open_)
 
 
 @rule("transpose", of=("put_along_axis",))
@@ -311,8 +313,9 @@ def sum_into_zeros(node: Node) -> Node | None:
         seen = _chosen(view, replace(found, rest=left))
         if seen is None or not found.form:
             continue
-        written = fitting(read(inner).times(seen).write(node.dtype)[0], inner)
-        if written is not None:
+        product, weight = read(inner).times(seen).write(node.dtype)
+        written = fitting(product, inner)
+        if written is not None and weight < UNSAFE:
             result: Node = reshape(written, node.shape)
             return result
     return None
@@ -353,7 +356,7 @@ def complement(node: Node) -> Node | None:
     for one, sign, other, times in ((x, 1, y, second), (y, second, x, 1)):
         if uniform(one) != -sign * times or not exponential(other):
             continue
-        found = _one_less(read(other))
+        found = _one_less(read(other), node.dtype)
         if found is not None:
             return fitting(found if times > 0 else -found, node)
     return None
@@ -404,16 +407,19 @@ def cast_of_formula(node: Node) -> Node | None:
     return intern(x.op, inputs, x.params)
 
 
-def _one_less(product: Product) -> Node | None:
+def _one_less(product: Product, dtype: DType) -> Node | None:
     """Return ``product - 1`` for an exponential."""
     if not product.pure:
         return None
     form = product.form
     if not any(atom.op.name in ("softplus", "logsumexp") for atom in form):
-        node: Node = expm1(plain(form))
+        node: Node = expm1(plain(form, dtype))
         return node
     left = _complement_of(form)
-    return None if left is None else -Product(form=left).write(plain(form).dtype)[0]
+    if left is None:
+        return None
+    written, weight = replace(product, form=left).write(dtype)
+    return -written if weight < UNSAFE else None
 
 
 # tanh -------------------------------------------------------------------------------
@@ -433,9 +439,11 @@ def tanh_by_exponentials(node: Node) -> Node | None:
         return None
     c, a, b = above
     apart = plus(a, b, -1)
-    if not apart or below.form not in (plus(b, sp(apart)), plus(a, sp(plus(b, a, -1)))):
+    kind = node.dtype
+    sums = plus(b, sp(apart, kind)), plus(a, sp(plus(b, a, -1), kind))
+    if not apart or below.form not in sums:
         return None
-    result = tanh(plain(plus({}, apart, 0.5)))
+    result = tanh(plain(plus({}, apart, 0.5), kind))
     c = c / below.coefficient
     if abs(c) != 1:
         result = result * abs(c)
@@ -473,7 +481,7 @@ def tanh_by_sigmoid(node: Node) -> Node | None:
         form = plus({}, form, -1)
     elif found.form != plus(form, {softened[0]: -1.0}):
         return None
-    return fitting(tanh(plain(plus({}, form, 0.5))), node)
+    return fitting(tanh(plain(plus({}, form, 0.5), node.dtype)), node)
 
 
 @rule("add", "subtract", of=("tanh",))
@@ -484,7 +492,8 @@ def one_beside_tanh(node: Node) -> Node | None:
     for one, other in ((x, y), (y, x)) if adds else ((x, y),):
         if uniform(one) == 1 and other.op.name == "tanh":
             twice = plus({}, linear(other.inputs[0]), 2 if adds else -2)
-            return fitting(sigmoid(plain(twice)) * constant(2, node.dtype), node)
+            half = sigmoid(plain(twice, node.dtype))
+            return fitting(half * constant(2, node.dtype), node)
     return None
 
 

@@ -17,7 +17,7 @@ from weft.ops.logic import where
 from weft.ops.record import OPS
 from weft.ops.special import expm1, log, log1p, softplus
 from weft.rewrite.facts import DEPTH, SELECTIONS, exponential, nonnegative, uniform
-from weft.rewrite.linear import linear, plain, stable_sum
+from weft.rewrite.linear import linear, negated, plain, stable_sum
 from weft.rewrite.product import Product, is_nonnegative, read
 from weft.rewrite.rule import Rule, rule
 from weft.rewrite.stable_exponentials import fitting
@@ -62,7 +62,7 @@ def _log_of(found: Product, node: Node) -> Node | None:
         return None
     total = stable_sum(found.form)
     if total is None:
-        total = plain(found.form)
+        total = plain(found.form, node.dtype)
     if found.rest:
         rest, _ = Product(found.coefficient, {}, found.rest).write(node.dtype)
         total = total + log(rest)
@@ -89,7 +89,7 @@ def log1p_of_exponentials(node: Node) -> Node | None:
         return None
     (a,) = softened[0].inputs
     if found.form == {softened[0]: -1.0}:  # 1 - sigmoid(-a)
-        return fitting(-softplus(plain({k: -c for k, c in linear(a).items()})), node)
+        return fitting(-softplus(negated(a)), node)
     if found.form == {**linear(a), softened[0]: -1.0}:
         return fitting(-softplus(a), node)
     return None
@@ -137,7 +137,7 @@ def log_of_weighted_sum(node: Node) -> Node | None:
         return None
     weights, _ = Product(found.coefficient, {}, found.rest).write(node.dtype)
     form = stable_sum(found.form)
-    z = fitting((plain(found.form) if form is None else form) + log(weights), x)
+    z = fitting((plain(found.form, x.dtype) if form is None else form) + log(weights), x)
     if z is None:
         return None
     return reduced("logsumexp", z, total.params["axis"], total.params["keepdims"])
