@@ -410,6 +410,38 @@ def test_schedules_compute_what_is_read(sizes, share, random):
     check_schedule(work, schedule)
 
 
+def test_marks_that_leave_too_little_behind_them():
+    """The room found is by other marks than those that are set."""
+    reads = [(), (0,), (0,), (2,), (0, 2), (0, 2), (1, 3), (0,), (1,), (4,)]
+    sizes = [128, 1024, 4096, 1024, 64, 1024, 128, 64, 128, 64]
+    tasks = [Task(r, (i,), 1) for i, r in enumerate(reads)]
+    work = Work(tuple(tasks), dict(enumerate(sizes)), 10, frozenset({9}))
+    _, least, _ = lowest(work, 6624)
+    schedule, needed, _ = lowest(work, least)
+    assert needed <= least
+    check_schedule(work, schedule)
+
+
+@given(st.integers(3, 14), st.randoms(use_true_random=False))
+@settings(max_examples=10 * settings().max_examples)
+def test_any_work_is_planned_or_too_much(count, random):
+    """At every budget there is a schedule that keeps to it, or none is claimed."""
+    tasks, sizes = [], {}
+    for i in range(count):
+        reads = random.choices(range(i), k=random.randint(1, 3)) if i else ()
+        tasks.append(Task(tuple(sorted(set(reads))), (i,), 1))
+        sizes[i] = random.choice([64, 64, 128, 1024, 4096])
+    work = Work(tuple(tasks), sizes, count, frozenset({count - 1}))
+    full = peak(work, range(count))
+    for share in (0.95, 0.9, 0.8, 0.7, 0.5):
+        schedule, needed, _ = lowest(work, int(share * full))
+        if schedule is None:
+            assert needed > int(share * full)
+        else:
+            assert peak(work, schedule) == needed <= int(share * full)
+            check_schedule(work, schedule)
+
+
 def check_schedule(work, schedule):
     """Every task once at least, each behind what it reads; the fence holds."""
     made = set()
