@@ -189,7 +189,7 @@ class NativeProgram(Program):
         return outputs[0] if structure.kind is None else unflatten(structure, outputs)
 
     def _in_turn(self, arrays: Sequence[Any]) -> Any:
-        """Take one step within the byte budget: one frame, for all sizes and threads."""
+        """Take one step within the byte budget: one frame, whatever the sizes."""
         fed = fitted_inputs(self._plan, arrays)
         key = tuple([a.shape for a in fed])
         with self._lock:
