@@ -1,6 +1,8 @@
 """Memory for time: the same bits in fewer bytes, and what it costs is told."""
 
 import re
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -232,6 +234,59 @@ def test_calls_and_runs_may_alternate():
     assert same_state(program, plain)
 
 
+def held_by(program):
+    """Return the bytes of all blocks of memory that a program still has."""
+    frames = [f for free in program._calls.values() for f in free]
+    frames += program._runs.values()
+    if program._latest is not None:
+        frames.append(program._latest[0])
+    blocks = {id(f.arena.base): f.arena.base.nbytes for f in frames}
+    if program._arena is not None:
+        blocks[id(program._arena.base)] = program._arena.base.nbytes
+    return sum(blocks.values())
+
+
+def test_the_budget_is_one_for_all_sizes():
+    net = mixed(3)
+    budget = arena_size(net, 200)
+    plain, program = net.program(), net.program(budget)
+    for count in (200, 199, 150, 64, 63, 62, 200):
+        assert same_results(program(*labelled(count)), plain(*labelled(count)))
+        assert held_by(program) <= budget
+    for size in (150, 90, 7):
+        found = program.run(labelled(400), None, size)
+        assert same_results(found, plain.run(labelled(400), None, size))
+        assert held_by(program) <= budget
+    program(*labelled(180))
+    assert held_by(program) <= budget
+    assert not same_state(program, plain)
+    plain(*labelled(180))
+    assert same_state(program, plain)
+
+
+def test_what_is_taken_in_a_run_and_in_threads_is_within_the_budget():
+    """Traced from outside, over sizes of which each would fill the budget."""
+    x = weft.input("x", ("n", 64), "float64")
+    h = x
+    for _ in range(6):
+        h = weft.softmax(h * weft.sum(h, 0), 1)
+    net = Net([x], weft.sum(h), {}, {})
+    rng = np.random.default_rng(0)
+    data = rng.normal(size=(2000, 64))
+    plain = net.program()
+    expected = [plain(data[:n]) for n in range(1990, 2000)]
+    budget = arena_of(plain)
+    program = net.program(budget)
+    program(data[:1999])  # compiles
+    tracemalloc.start()
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda n: program(data[:n]), range(1990, 2000)))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert same_results(found, expected)
+    assert most < 1.5 * budget
+
+
 def arena_size(net, count):
     program = net.program()
     program(*labelled(count))
@@ -340,6 +395,9 @@ def test_without_symbols_it_is_said_at_once():
     [
         ({"memory": 0}, "no number of bytes"),
         ({"memory": 1.5}, "no number of bytes"),
+        ({"memory": True}, "memory=True is no number of bytes"),
+        ({"memory": np.bool(True)}, "no number of bytes"),
+        ({"memory": np.int64(-1)}, "no number of bytes"),
         ({"memory": 1000, "engine": "reference"}, "engine='native'"),
     ],
 )
@@ -347,6 +405,13 @@ def test_what_is_no_budget(given, said):
     x = weft.input("x", ("n",))
     with pytest.raises(GraphError, match=said):
         weft.compile([x], weft.exp(x), **given)
+
+
+def test_a_budget_may_be_a_whole_number_of_numpy():
+    x = weft.input("x", (8,))
+    program = weft.compile([x], weft.exp(x), memory=np.int64(1 << 20))
+    assert program(np.zeros(8)).tolist() == [1.0] * 8
+    assert program.saving.budget == 1 << 20
 
 
 # Plans ------------------------------------------------------------------------------
@@ -408,6 +473,38 @@ def test_schedules_compute_what_is_read(sizes, share, random):
     assert schedule is not None
     assert peak(work, schedule) == needed <= budget
     check_schedule(work, schedule)
+
+
+def test_marks_that_leave_too_little_behind_them():
+    """The room found is by other marks than those that are set."""
+    reads = [(), (0,), (0,), (2,), (0, 2), (0, 2), (1, 3), (0,), (1,), (4,)]
+    sizes = [128, 1024, 4096, 1024, 64, 1024, 128, 64, 128, 64]
+    tasks = [Task(r, (i,), 1) for i, r in enumerate(reads)]
+    work = Work(tuple(tasks), dict(enumerate(sizes)), 10, frozenset({9}))
+    _, least, _ = lowest(work, 6624)
+    schedule, needed, _ = lowest(work, least)
+    assert needed <= least
+    check_schedule(work, schedule)
+
+
+@given(st.integers(3, 14), st.randoms(use_true_random=False))
+@settings(max_examples=10 * settings().max_examples)
+def test_any_work_is_planned_or_too_much(count, random):
+    """At every budget there is a schedule that keeps to it, or none is claimed."""
+    tasks, sizes = [], {}
+    for i in range(count):
+        reads = random.choices(range(i), k=random.randint(1, 3)) if i else ()
+        tasks.append(Task(tuple(sorted(set(reads))), (i,), 1))
+        sizes[i] = random.choice([64, 64, 128, 1024, 4096])
+    work = Work(tuple(tasks), sizes, count, frozenset({count - 1}))
+    full = peak(work, range(count))
+    for share in (0.95, 0.9, 0.8, 0.7, 0.5):
+        schedule, needed, _ = lowest(work, int(share * full))
+        if schedule is None:
+            assert needed > int(share * full)
+        else:
+            assert peak(work, schedule) == needed <= int(share * full)
+            check_schedule(work, schedule)
 
 
 def check_schedule(work, schedule):

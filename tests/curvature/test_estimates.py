@@ -289,7 +289,9 @@ def mnist(folder, count):
     cost, _ = net.cost(symbols, x, target, nn.Predict())
     feed = dict(zip(weft.flatten(symbols)[0], weft.flatten(first)[0], strict=True))
     feed |= {x: X.reshape(count, 784) / np.float32(255), target: y}
-    return curvature.hessian_operator(cost, symbols, feed, batch_size=1000)
+    return curvature.hessian_operator(
+        cost, symbols, feed, batch_size=1000, reduction="mean"
+    )
 
 
 def test_the_spectrum_of_a_network_on_mnist(data_folder, count):
@@ -308,3 +310,30 @@ def test_the_spectrum_of_a_network_on_mnist(data_folder, count):
     assert found.nodes[-1] > 2 * abs(found.nodes[0]) > 0
     top = eigsh(op, k=1, which="LA", return_eigenvectors=False, tol=1e-4)
     assert found.nodes[-1] == pytest.approx(top[0], rel=1e-3)
+
+
+def test_operators_of_whole_numbers_are_met_with_floats():
+    """The space of the large eigenvalues is no space of whole numbers."""
+    diagonal = np.arange(200)
+    whole, exact = aslinearoperator(np.diag(diagonal)), diagonal.sum()
+    found = curvature.trace(whole, 60)
+    same = curvature.trace(aslinearoperator(np.diag(diagonal.astype(float))), 60)
+    assert float(found) == float(same)
+    assert abs(float(found) - exact) < 5 * found.error + 1e-9
+    assert curvature.trace(whole, 200).value == exact
+    small = aslinearoperator(np.diag(np.arange(8, dtype=np.int8)))
+    assert curvature.spectrum(small, 2).trace == pytest.approx(28, rel=0.5)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        curvature.trace,
+        curvature.diagonal,
+        lambda op: curvature.diagonal(op, exact=True),
+        curvature.spectrum,
+    ],
+)
+def test_complex_operators_are_refused(ask):
+    with pytest.raises(weft.FeedError, match="complex128: give a real one"):
+        ask(aslinearoperator(1j * np.eye(30)))

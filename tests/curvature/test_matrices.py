@@ -67,12 +67,19 @@ def test_batches_make_the_same_mean(size):
     v = np.random.default_rng(2).normal(size=(H.shape[1], 2))
     given = {"wrt": TINY.wrt, "feed": TINY.feed}
     pairs = [
-        (curvature.hessian_operator, [TINY.cost]),
-        (curvature.gauss_newton_operator, [TINY.cost, TINY.outputs]),
-        (curvature.empirical_fisher_operator, [TINY.losses]),
+        (curvature.hessian_operator, [TINY.cost], {"reduction": "mean"}),
+        (
+            curvature.gauss_newton_operator,
+            [TINY.cost, TINY.outputs],
+            {"reduction": "mean"},
+        ),
+        (curvature.empirical_fisher_operator, [TINY.losses], {}),
     ]
-    for make, nodes in pairs:
-        whole, cut = make(*nodes, **given), make(*nodes, **given, batch_size=size)
+    for make, nodes, how in pairs:
+        whole, cut = (
+            make(*nodes, **given),
+            make(*nodes, **given, batch_size=size, **how),
+        )
         assert np.allclose(cut @ v, whole @ v, rtol=1e-12, atol=1e-14)
 
 
@@ -80,7 +87,9 @@ def test_a_penalty_beside_a_mean_counts_once():
     cost = TINY.cost + 0.1 * weft.sum(TINY.wrt["0"]["W"] ** 4)
     v = np.ones(H.shape[1])
     whole = curvature.hessian_operator(cost, TINY.wrt, TINY.feed)
-    cut = curvature.hessian_operator(cost, TINY.wrt, TINY.feed, batch_size=5)
+    cut = curvature.hessian_operator(
+        cost, TINY.wrt, TINY.feed, batch_size=5, reduction="mean"
+    )
     assert np.allclose(cut @ v, whole @ v, rtol=1e-12)
 
 
@@ -94,11 +103,74 @@ def test_batches_of_a_sum_are_added():
     assert np.allclose(whole @ v, 17 * (H @ v), rtol=1e-12)
 
 
+WEIGHTS = weft.input("weights", ("n",), "float64")
+WEIGHTED = {WEIGHTS: np.linspace(1, 2, 17)}
+
+
+@pytest.mark.parametrize("size", [1, 5, 16])
+@pytest.mark.parametrize(
+    ("cost", "reduction"),
+    [
+        (weft.sum(TINY.losses), "mean"),
+        (TINY.cost, "sum"),
+        (weft.sum(TINY.losses) + weft.sum(TINY.wrt["0"]["W"] ** 4), "sum"),
+        (weft.sum(WEIGHTS * TINY.losses) / weft.sum(WEIGHTS), "mean"),
+        (weft.log(weft.mean(weft.exp(TINY.losses))), "mean"),
+    ],
+)
+def test_a_cost_that_is_not_the_reduction_of_its_rows(size, cost, reduction):
+    op = curvature.hessian_operator(
+        cost, TINY.wrt, TINY.feed | WEIGHTED, batch_size=size, reduction=reduction
+    )
+    with pytest.raises(weft.FeedError, match=f"no {reduction} over its rows"):
+        op @ np.zeros(44)
+    with pytest.raises(weft.FeedError, match="cut in two"):
+        op.at(op.params) @ np.ones(44)
+
+
+@pytest.mark.parametrize("mode", ["forward", "reverse", "finite"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rounding_is_no_other_reduction(mode, dtype):
+    problem = network((3, 30, 30, 4), rows=200, dtype=dtype)
+    feed = {leaf: np.asarray(v, dtype) for leaf, v in problem.feed.items()}
+    for size in (1, 3, 150):
+        op = curvature.hessian_operator(
+            problem.cost,
+            problem.wrt,
+            feed,
+            batch_size=size,
+            reduction="mean",
+            mode=mode,
+        )
+        assert np.isfinite(op @ np.ones(op.shape[1])).all()
+
+
+def test_one_batch_is_the_whole():
+    """There is nothing to be made up of parts."""
+    cost, v = weft.log(weft.mean(weft.exp(TINY.losses))), np.ones(44)
+    whole = curvature.hessian_operator(cost, TINY.wrt, TINY.feed)
+    one = curvature.hessian_operator(
+        cost, TINY.wrt, TINY.feed, batch_size=17, reduction="mean"
+    )
+    assert np.array_equal(one @ v, whole @ v)
+
+
+def test_what_an_operator_tells_can_be_changed():
+    op = curvature.hessian_operator(TINY.cost, TINY.wrt, TINY.feed)
+    op.params["0"]["W"][:] = 7
+    moved = op.at(op.params)
+    moved.params["0"]["W"][:] = 7
+    for each in (op, moved):
+        assert np.array_equal(each @ np.ones(44), H @ np.ones(44))
+
+
 def test_rows_may_lie_on_disk(tmp_path):
     rows = np.memmap(tmp_path / "x", "float64", "w+", shape=(17, 3))
     rows[:] = TINY.feed[TINY.rows]
     feed = TINY.feed | {TINY.rows: rows}
-    op = curvature.hessian_operator(TINY.cost, TINY.wrt, feed, batch_size=4)
+    op = curvature.hessian_operator(
+        TINY.cost, TINY.wrt, feed, batch_size=4, reduction="mean"
+    )
     v = np.ones(H.shape[1])
     assert np.allclose(op @ v, H @ v, rtol=1e-12)
 
@@ -236,7 +308,9 @@ def test_a_family_of_ones_own():
 def test_float32_is_summed_in_float64():
     single = network(dtype="float32")
     feed = {leaf: np.float32(value) for leaf, value in single.feed.items()}
-    op = curvature.hessian_operator(single.cost, single.wrt, feed, batch_size=3)
+    op = curvature.hessian_operator(
+        single.cost, single.wrt, feed, batch_size=3, reduction="mean"
+    )
     product = op @ np.ones(op.shape[1])
     assert op.dtype == product.dtype == np.float32
     assert np.allclose(product, H @ np.ones(op.shape[1]), rtol=1e-3, atol=1e-5)
@@ -262,19 +336,23 @@ COST = weft.mean((W * X) ** 2)
         ),
         (lambda: curvature.hessian_operator(COST, M, ROWS), weft.GraphError, "depend"),
         (
-            lambda: curvature.hessian_operator(COST, W, ROWS, batch_size=0),
+            lambda: curvature.hessian_operator(
+                COST, W, ROWS, batch_size=0, reduction="mean"
+            ),
             weft.FeedError,
             "batch_size=0",
         ),
         (
             lambda: curvature.hessian_operator(
-                COST + weft.sum(M), W, ROWS, batch_size=1
+                COST + weft.sum(M), W, ROWS, batch_size=1, reduction="mean"
             ),
             weft.FeedError,
             "m, n",
         ),
         (
-            lambda: curvature.hessian_operator(W * W, W, ROWS, batch_size=1),
+            lambda: curvature.hessian_operator(
+                W * W, W, ROWS, batch_size=1, reduction="mean"
+            ),
             weft.FeedError,
             "none",
         ),
@@ -282,6 +360,28 @@ COST = weft.mean((W * X) ** 2)
             lambda: curvature.hessian_operator(COST, W, ROWS, reduction="max"),
             weft.FeedError,
             "mean, sum",
+        ),
+        (
+            lambda: curvature.hessian_operator(COST, W, ROWS, batch_size=1),
+            weft.FeedError,
+            "without reduction",
+        ),
+        (
+            lambda: curvature.hessian_operator(COST, W, ROWS | {X: []}),
+            weft.FeedError,
+            "no rows",
+        ),
+        (
+            lambda: curvature.hessian_operator(
+                COST, W, ROWS | {X: []}, batch_size=2, reduction="mean"
+            ),
+            weft.FeedError,
+            "no rows",
+        ),
+        (
+            lambda: curvature.hessian_operator(COST, W, ROWS) @ np.array([1j]),
+            weft.FeedError,
+            "complex128",
         ),
         (
             lambda: curvature.hessian_operator(COST, W, ROWS, mode="backward"),
@@ -325,7 +425,11 @@ def test_rows_that_do_not_belong_together():
     cost = weft.mean(W * X * y)
     with pytest.raises(weft.FeedError, match=r"\[2, 3\]"):
         curvature.hessian_operator(
-            cost, W, {W: 1.0, X: np.ones(2), y: np.ones(3)}, batch_size=1
+            cost,
+            W,
+            {W: 1.0, X: np.ones(2), y: np.ones(3)},
+            batch_size=1,
+            reduction="mean",
         )
 
 

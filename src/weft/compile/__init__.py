@@ -5,10 +5,13 @@ and updates. An engine is an entry of ``_ENGINES``: a function from a checked `P
 a `Program`.
 """
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
+
+import numpy as np
 
 from weft.compile.cost import Cost, cost
 from weft.compile.interpret import evaluate
@@ -82,12 +85,14 @@ def compile(
     steps : int, optional
         About how many steps the program will be asked to take.
     memory : int, optional
-        The most bytes that the values between inputs and outputs may take, in one call
-        or in a run, beside inputs, state and outputs. Where they would take more, some
-        are let go of and computed again: the same kernels on the same numbers, so the
-        results are the same to the last bit. ``print(program)`` shows what is computed
-        again. What fits depends on sizes, and so it is planned when they are known:
-        here, or by the first call. Machine code only.
+        The most bytes that the values between inputs and outputs may take, beside
+        inputs, state and outputs. Where they would take more, some are let go of and
+        computed again: the same kernels on the same numbers, so the results are the
+        same to the last bit. ``print(program)`` shows what is computed again. What
+        fits depends on sizes, and so it is planned when they are known: here, or by
+        the first call. The program as a whole keeps to it: memory is not kept for
+        other sizes than the latest, and calls from several threads take turns. Machine
+        code only.
 
     Returns
     -------
@@ -119,7 +124,7 @@ def compile(
     made = _rewritten(plan(inputs, outputs, updates, state))
     name = _choice(made, steps) if engine == "auto" else engine
     if memory is not None:
-        return _native(made, threads, memory)
+        return _native(made, threads, operator.index(memory))
     return _ENGINES[name](made, threads)
 
 
@@ -130,8 +135,11 @@ def _within_memory(engine: str, memory: Any) -> str:
             f"engine={engine!r} keeps every value for as long as it is needed: memory= "
             "is for engine='native'"
         )
-    if not isinstance(memory, int) or memory <= 0:
-        raise GraphError(f"memory={memory!r} is no number of bytes: give a whole one")
+    whole = hasattr(memory, "__index__") and not isinstance(memory, (bool, np.bool_))
+    if not whole or operator.index(memory) <= 0:
+        raise GraphError(
+            f"memory={memory!r} is no number of bytes: give a whole one above 0"
+        )
     return "native"
 
 

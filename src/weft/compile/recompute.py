@@ -80,7 +80,9 @@ def scheduled(
         return schedule, thriftiest, course.turn
     for levels in range(1, _LEVELS + 1):
         low, high = course.least_room(levels), course.full
-        schedule = course.unrolled(course.marks(low, levels))
+        while (marks := course.marks(low, levels)) is None:
+            low = (low + high + 1) // 2  # with all of it, none are needed
+        schedule = course.unrolled(marks)
         needed = measure(schedule)
         thriftiest = min(thriftiest, needed)
         if needed > budget:
@@ -89,11 +91,13 @@ def scheduled(
         best = work.extra(schedule), needed, schedule
         for _ in range(_TRIES):
             room = (low + high) // 2
-            schedule = course.unrolled(course.marks(room, levels))
-            needed = least(schedule)
-            if needed <= budget:
-                needed = measure(schedule)
-            if needed <= budget:
+            fits = False
+            if (marks := course.marks(room, levels)) is not None:
+                schedule = course.unrolled(marks)
+                fits = least(schedule) <= budget
+                needed = measure(schedule) if fits else needed
+                fits = fits and needed <= budget
+            if fits:
                 best = min(best, (work.extra(schedule), needed, schedule))
                 low = room
             else:
@@ -258,15 +262,23 @@ class _Course:
                 high = room
         return high
 
-    def marks(self, room: int, levels: int) -> list[Mark]:
-        """Choose marks with which so much memory is enough, if any are."""
+    def marks(self, room: int, levels: int) -> list[Mark] | None:
+        """Choose marks with which so much memory is enough; None if it is too little.
+
+        Marks stand at narrow places, which may be further on than those that
+        `_furthest` goes by: what is left behind them may then be too little.
+        """
         found: list[Mark] = []
         parts = [(0, self.turn, room, levels, 1)]
         while parts:
             start, end, room, levels, depth = parts.pop()
-            levels = next(
+            enough = (
                 n for n in range(levels + 1) if self._furthest(start, room, n) >= end
             )
+            fewest = next(enough, None)
+            if fewest is None:
+                return None
+            levels = fewest
             if levels == 0:
                 continue
             while True:

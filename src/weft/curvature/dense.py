@@ -10,7 +10,8 @@ from typing import Any, final
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from weft.graph.errors import WeftError
+from weft.graph.errors import FeedError, WeftError
+from weft.graph.node import DType
 from weft.ops.sample import Array
 
 # Columns at a time.
@@ -112,3 +113,23 @@ def _readable(count: int) -> str:
                 else (f"{count / size:,.0f} {unit}")
             )
     return f"{count} bytes"
+
+
+def floating(op: LinearOperator) -> DType:
+    """Return the type of the vectors that a real operator is to be multiplied by.
+
+    Raises
+    ------
+    FeedError
+        If the operator is complex.
+
+    Examples
+    --------
+    >>> from scipy.sparse.linalg import aslinearoperator
+    >>> floating(aslinearoperator(np.eye(3, dtype=int)))
+    dtype('float64')
+    """
+    found = np.result_type(op.dtype, np.float32)
+    if found.kind != "f":
+        raise FeedError(f"the matrix is of {op.dtype}: give a real one")
+    return found

@@ -13,7 +13,7 @@ from typing import Any, final
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from weft.curvature.dense import units
+from weft.curvature.dense import floating, units
 from weft.graph.errors import FeedError
 from weft.ops.sample import Array
 
@@ -62,7 +62,7 @@ def trace(op: LinearOperator, products: int = 96, seed: int = 0) -> Estimate:
     Raises
     ------
     FeedError
-        If there are too few products, or the matrix is not square.
+        If there are too few products, or the matrix is complex or not square.
 
     Examples
     --------
@@ -110,7 +110,7 @@ def diagonal(
     Raises
     ------
     FeedError
-        If there are too few probes, or the matrix is not square.
+        If there are too few probes, or the matrix is complex or not square.
 
     Examples
     --------
@@ -144,10 +144,11 @@ def _signs(rng: np.random.Generator, size: int, count: int) -> Array:
 
 
 def _times(op: LinearOperator, columns: Array) -> Array:
-    return np.asarray(op.matmat(columns.astype(op.dtype)), np.float64)
+    return np.asarray(op.matmat(columns.astype(floating(op))), np.float64)
 
 
 def _square(op: LinearOperator) -> int:
+    floating(op)
     rows, columns = op.shape
     if rows != columns:
         raise FeedError(

@@ -4,7 +4,8 @@ A feed maps every leaf of a graph to an array. The parameters among them are whe
 curvature is taken; *rows* are the leaves whose first dimension is the batch symbol;
 whatever else there is passes whole. A product over all rows is the mean, or the sum, of
 the products over batches, so that data may be larger than memory: arrays are cut as
-they are (a `numpy.memmap` too), and a batch is converted when it is needed.
+they are (a `numpy.memmap` too), and a batch is converted when it is needed. So
+parameters are copied, and data are read where they lie, at every product.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -47,8 +48,8 @@ class Feed:
         The dimension that leads the rows; empty if nothing is cut.
     batch_size : int or None
         Rows at a time; all by default.
-    reduction : {"mean", "sum"}
-        What the cost is over the rows.
+    reduction : {"mean", "sum"} or None
+        What the cost is over the rows; known where they are cut.
     """
 
     wrt: tuple[Node, ...]
@@ -58,7 +59,7 @@ class Feed:
     arrays: tuple[Any, ...]
     symbol: str
     batch_size: int | None
-    reduction: str
+    reduction: str | None
 
     @property
     def dtype(self) -> DType:
@@ -81,15 +82,40 @@ class Feed:
 
     def batches(self) -> Iterator[tuple[float, list[Any]]]:
         """Yield for each batch how much it counts, and the values of the others."""
-        rows = [bool(self.symbol) and _led_by(x) == self.symbol for x in self.others]
-        counts = {len(a) for a, cut in zip(self.arrays, rows, strict=True) if cut}
-        if self.batch_size is None or not counts:
+        count = self.count
+        if self.batch_size is None or not count:
             yield 1.0, list(self.arrays)
             return
-        (count,) = counts
-        for start in range(0, count, self.batch_size):
-            stop = min(start + self.batch_size, count)
-            share = (stop - start) / count if self.reduction == "mean" else 1.0
+        yield from self._cut(0, count, self.batch_size)
+
+    def trial(self) -> list[tuple[float, list[Any]]]:
+        """Return some rows whole, and in two halves: products of these cancel.
+
+        They do if the cost over rows is what `reduction` says, the whole counting -1.
+        Nothing is returned where there are no two batches.
+        """
+        size, count = self.batch_size, self.count
+        if size is None or size >= count:
+            return []
+        stop = max(size, 2)
+        whole = next(self._cut(0, stop, stop))[1]
+        return [(-1.0, whole), *self._cut(0, stop, -(-stop // 2))]
+
+    @property
+    def count(self) -> int:
+        """How many rows there are to be cut; 0 if nothing is cut."""
+        if not self.symbol:
+            return 0
+        cut = zip(self.others, self.arrays, strict=True)
+        return next(len(a) for x, a in cut if _led_by(x) == self.symbol)
+
+    def _cut(
+        self, begin: int, end: int, size: int
+    ) -> Iterator[tuple[float, list[Any]]]:
+        rows = [_led_by(x) == self.symbol for x in self.others]
+        for start in range(begin, end, size):
+            stop = min(start + size, end)
+            share = (stop - start) / (end - begin) if self.reduction == "mean" else 1.0
             yield (
                 share,
                 [
@@ -122,7 +148,7 @@ def make_feed(
     wrt: Any,
     given: Mapping[Node, Any],
     batch_size: int | None,
-    reduction: str,
+    reduction: str | None,
 ) -> Feed:
     """Check what an operator is fed.
 
@@ -135,7 +161,8 @@ def make_feed(
     given : mapping of Node to array
         Values of all leaves of `outputs`, parameters included.
     batch_size : int or None
-    reduction : {"mean", "sum"}
+    reduction : {"mean", "sum"} or None
+        None only without `batch_size`.
 
     Returns
     -------
@@ -153,7 +180,12 @@ def make_feed(
     for leaf in (*targets, *needed):
         if leaf not in given:
             raise FeedError(f"{describe(leaf)} is not in the feed: give its values")
-    if reduction not in REDUCTIONS:
+    if reduction is None and batch_size is not None:
+        raise FeedError(
+            f"batch_size={batch_size!r} was given without reduction: say "
+            'reduction="mean" if the cost is a mean over the rows, "sum" if it is a sum'
+        )
+    if reduction is not None and reduction not in REDUCTIONS:
         raise FeedError(
             f"reduction={reduction!r} is not one of {', '.join(REDUCTIONS)}: say "
             "whether the cost is a mean or a sum over the rows"
@@ -161,6 +193,12 @@ def make_feed(
     arrays = tuple(
         given[x] if hasattr(given[x], "shape") else fitted(x, given[x]) for x in needed
     )
+    for leaf, array in zip(needed, arrays, strict=True):
+        if _led_by(leaf) and array.shape[:1] == (0,):
+            raise FeedError(
+                f"{describe(leaf)} was fed no rows, over which there is no curvature: "
+                "feed at least one"
+            )
     symbol = "" if batch_size is None else _symbol(needed, arrays, batch_size)
     return Feed(
         tuple(targets),

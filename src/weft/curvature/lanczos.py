@@ -15,6 +15,7 @@ import numpy as np
 from scipy.linalg import eigh_tridiagonal
 from scipy.sparse.linalg import LinearOperator
 
+from weft.curvature.dense import floating
 from weft.graph.errors import FeedError
 from weft.ops.sample import Array
 
@@ -132,7 +133,8 @@ def spectrum(
     Raises
     ------
     FeedError
-        If there are no probes or steps, or a product is not finite.
+        If there are no probes or steps, the matrix is complex, or a product is not
+        finite.
 
     Examples
     --------
@@ -178,7 +180,7 @@ def tridiagonal(op: LinearOperator, start: Array, steps: int) -> tuple[Array, Ar
     Raises
     ------
     FeedError
-        If a product is not finite.
+        If the matrix is complex, or a product is not finite.
 
     Examples
     --------
@@ -190,9 +192,10 @@ def tridiagonal(op: LinearOperator, start: Array, steps: int) -> tuple[Array, Ar
     basis = np.empty((steps, start.size))
     basis[0] = start / np.linalg.norm(start)
     alphas, betas, scale = np.zeros(steps), np.zeros(steps), 0.0
-    eps = float(np.finfo(op.dtype).eps)
+    dtype = floating(op)
+    eps = float(np.finfo(dtype).eps)
     for k in range(steps):
-        w = np.asarray(op.matvec(basis[k].astype(op.dtype)), np.float64)
+        w = np.asarray(op.matvec(basis[k].astype(dtype)), np.float64)
         alphas[k] = basis[k] @ w
         if not np.isfinite(alphas[k]):
             raise FeedError("a product with the matrix is not finite: check the feed")

@@ -35,7 +35,7 @@ def hessian_operator(
     feed: Mapping[Node, Any],
     *,
     batch_size: int | None = None,
-    reduction: str = "mean",
+    reduction: str | None = None,
     mode: str = "forward",
     kink: str = "left",
     engine: str = "auto",
@@ -49,15 +49,19 @@ def hessian_operator(
     wrt : Node or tree of Node
         Leaves: the parameters. The matrix is over all their elements in a row.
     feed : mapping of Node to array
-        Values of every leaf, parameters included.
+        Values of every leaf, parameters included. Parameters are copied; data are read
+        where they lie, at every product: what is changed there, changes the matrix.
     batch_size : int, optional
         Rows at a time, so that data may be larger than memory; all by default. Rows are
         the leaves whose first dimension is a symbol.
     reduction : {"mean", "sum"}
-        With `batch_size`: whether the cost is a mean over the rows, so that batches
-        count by their rows (a penalty beside it counts once), or a sum over them (a
-        penalty would count once per batch: leave it out). A cost that mixes rows in
-        another way, as batch statistics do, is not the mean over its batches.
+        Needed with `batch_size`: whether the cost is a mean over the rows, so that
+        batches count by their rows (a penalty beside it counts once), or a sum over
+        them (a penalty would count once per batch: leave it out). A cost that mixes
+        rows in another way is not made up of its batches: batch statistics, or a mean
+        divided by the sum of the rows' weights. For weights, take the sum of the
+        weighted losses with "sum", and divide the matrix by the sum of the weights.
+        The first product compares the first rows with their two halves.
     mode : {"forward", "reverse", "finite"}
         As in `weft.hvp`.
     kink : {"left", "right"}
@@ -72,7 +76,8 @@ def hessian_operator(
     Raises
     ------
     GraphError, ShapeError, FeedError
-        If a leaf has no value, or something does not fit.
+        If a leaf has no value or no rows, or something does not fit; by the first
+        product, if the cost is not what `reduction` says.
 
     Examples
     --------
@@ -106,7 +111,7 @@ def gauss_newton_operator(
     feed: Mapping[Node, Any],
     *,
     batch_size: int | None = None,
-    reduction: str = "mean",
+    reduction: str | None = None,
     kink: str = "left",
     engine: str = "auto",
     threads: int | None = None,

@@ -14,6 +14,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from weft.compile import Program, compile
 from weft.curvature.feed import Feed, join, make_feed
+from weft.graph.errors import FeedError
 from weft.graph.leaf import input as make_input
 from weft.graph.node import Node, intern
 from weft.graph.tree import unflatten
@@ -38,11 +39,13 @@ class CurvatureOperator(LinearOperator):  # type: ignore[misc]
         Takes the vector's parts, the parameters and the data; returns the parts of the
         product.
     feed : Feed
+    checked : bool
+        Whether batches are known to make up the whole.
     """
 
-    def __init__(self, program: Program, feed: Feed) -> None:
+    def __init__(self, program: Program, feed: Feed, checked: bool = False) -> None:
         super().__init__(feed.dtype, (feed.size, feed.size))
-        self._program, self._feed = program, feed
+        self._program, self._feed, self._checked = program, feed, checked
 
     def at(self, params: Any) -> "CurvatureOperator":
         """Return the same matrix at other parameters; nothing is compiled.
@@ -71,7 +74,7 @@ class CurvatureOperator(LinearOperator):  # type: ignore[misc]
         >>> op.at([2.0, 2.0]) @ [1.0, 1.0]
         array([12., 12.])
         """
-        return CurvatureOperator(self._program, self._feed.at(params))
+        return CurvatureOperator(self._program, self._feed.at(params), self._checked)
 
     def tree(self, vector: Any) -> Any:
         """Return a flat vector as a tree of arrays like `wrt`."""
@@ -79,23 +82,54 @@ class CurvatureOperator(LinearOperator):  # type: ignore[misc]
 
     @property
     def params(self) -> Any:
-        """The parameters at which the matrix is taken, a tree like `wrt`."""
-        return unflatten(self._feed.structure, list(self._feed.params))
+        """Copies of the parameters at which the matrix is taken, a tree like `wrt`."""
+        return unflatten(self._feed.structure, [a.copy() for a in self._feed.params])
 
     def _matvec(self, x: Array) -> Array:
         product: Array = self._matmat(np.reshape(x, (-1, 1)))[:, 0]
         return product
 
     def _matmat(self, X: Array) -> Array:
-        columns = np.ascontiguousarray(np.asarray(X).T, self.dtype)
+        given = np.asarray(X)
+        if np.iscomplexobj(given):
+            raise FeedError(
+                f"a vector of {given.dtype} was given, and the matrix is real: multiply "
+                "its real and its imaginary part"
+            )
+        if not self._checked:
+            self._check()
+        columns = np.ascontiguousarray(given.T, self.dtype)
         total = np.zeros(columns.shape)  # float64, however many batches there are
         for share, arrays in self._feed.batches():
             for i, vector in enumerate(columns):
-                parts = self._program(
-                    *self._feed.split(vector), *self._feed.params, *arrays
-                )
-                total[i] += share * join(parts)
+                total[i] += share * self._product(vector, arrays)
         return np.ascontiguousarray(total.T).astype(self.dtype)
+
+    def _product(self, vector: Array, arrays: list[Any]) -> Array:
+        parts = self._program(*self._feed.split(vector), *self._feed.params, *arrays)
+        return join(parts)
+
+    def _check(self) -> None:
+        """Compare some rows with their two halves: batches must make up the whole.
+
+        Raises
+        ------
+        FeedError
+            If the products differ by more than rounding.
+        """
+        vector = np.random.default_rng(0).normal(size=self.shape[1]).astype(self.dtype)
+        found = [s * self._product(vector, a) for s, a in self._feed.trial()]
+        if found:
+            # Differences of gradients (mode="finite") are no better than this.
+            rounding = float(np.finfo(self.dtype).eps) ** (1 / 3)
+            off, scale = np.abs(sum(found)).max(), max(np.abs(p).max() for p in found)
+            if off > rounding * scale:
+                raise FeedError(
+                    f"the cost is no {self._feed.reduction} over its rows: the first "
+                    f"ones, cut in two, come to another product ({off:.3g} of "
+                    f"{scale:.3g}); say what reduction it is, or leave batch_size out"
+                )
+        self._checked = True
 
     def _adjoint(self) -> "CurvatureOperator":
         return self
@@ -109,7 +143,7 @@ def operator(
     wrt: Any,
     given: Mapping[Node, Any],
     batch_size: int | None,
-    reduction: str,
+    reduction: str | None,
     engine: str,
     threads: int | None,
 ) -> CurvatureOperator:

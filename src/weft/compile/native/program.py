@@ -69,7 +69,9 @@ class NativeProgram(Program):
     debug : callable, optional
         Given the form, returns what takes each step in the leader's place.
     memory : int, optional
-        The most bytes that the temporary values of a call, or of a run, may take.
+        The most bytes that temporary values may take, whatever the sizes of the calls
+        and runs: what one size took is given back before another takes its own. Calls
+        from several threads wait for each other, so that together they take no more.
     """
 
     def __init__(
@@ -150,6 +152,8 @@ class NativeProgram(Program):
 
     def __call__(self, *arrays: Any) -> Any:
         """Compute the outputs, then apply the updates."""
+        if self._memory is not None:
+            return self._in_turn(arrays)
         # One row through a small network takes a microsecond, and so do few lines here.
         fed: Sequence[Array] = arrays
         if len(arrays) != len(self._dtypes):
@@ -183,6 +187,26 @@ class NativeProgram(Program):
         free.append(frame)
         structure = self._plan.structure
         return outputs[0] if structure.kind is None else unflatten(structure, outputs)
+
+    def _in_turn(self, arrays: Sequence[Any]) -> Any:
+        """Take one step within the byte budget: one frame, whatever the sizes."""
+        fed = fitted_inputs(self._plan, arrays)
+        key = tuple([a.shape for a in fed])
+        with self._lock:
+            if key not in self._calls:
+                self._let_go()
+                self._calls[key] = [self._frame(fed)]
+            (frame,) = self._calls[key]
+            kept = self._place(frame, fed)  # noqa: F841 - alive as long as they are read
+            self._step(frame, fed)
+            outputs = [value.copy() for value in frame.outputs]
+        return unflatten(self._plan.structure, outputs)
+
+    def _let_go(self) -> None:
+        """Give back all memory for temporary values."""
+        self._calls.clear()
+        self._runs.clear()
+        self._arena = self._latest = None
 
     def _place(self, frame: Frame, fed: Sequence[Array]) -> list[Array]:
         """Copy small inputs to where they are read; return large ones.
@@ -254,8 +278,10 @@ class NativeProgram(Program):
         """Take the steps of an epoch; there is at least one."""
         steps = -(-len(rows) // size)
         rest = len(rows) - (steps - 1) * size
-        first = self._run_frame(fed, how, min(size, len(rows)))
-        final = self._run_frame(fed, how, rest)
+        counts = min(size, len(rows)), rest
+        if self._memory is not None:
+            self._make_room(fed, how, counts)
+        first, final = (self._run_frame(fed, how, count) for count in counts)
         outputs = self._collected(steps, first.bindings, final.bindings)
         if self._debug is not None:
             for step in range(steps):
@@ -292,21 +318,10 @@ class NativeProgram(Program):
         count: int,
     ) -> Frame:
         """Return the frame of batches of `count` rows, for inputs of such shapes."""
-        shapes = [
-            (count, *a.shape[1:])
-            if h == "gathered"
-            else a.shape[1:]
-            if h == "stepped"
-            else a.shape
-            for a, h in zip(fed, how, strict=True)
-        ]
-        key = (tuple(shapes), tuple(how))
+        batch = _batch(fed, how, count)
+        key = (tuple(a.shape for a in batch), tuple(how))
         if key not in self._runs:
-            nothing = [
-                np.broadcast_to(np.empty((), a.dtype), shape)
-                for a, shape in zip(fed, shapes, strict=True)
-            ]
-            bindings = self._bindings(nothing)
+            bindings = self._bindings(batch)
             frame = Frame(
                 self._fitting(bindings, how),
                 bindings,
@@ -323,6 +338,22 @@ class NativeProgram(Program):
             self._arena, self._control = frame.arena, frame.control
             _forget_oldest(self._runs)
         return self._runs[key]
+
+    def _make_room(
+        self, fed: Sequence[Array], how: Sequence[str], counts: Sequence[int]
+    ) -> None:
+        """Take memory for batches of all these rows at once, and give back all other.
+
+        Fewer rows may need more: less of theirs is computed again.
+        """
+        most = 0
+        for count in counts:
+            form = self._fitting(self._bindings(_batch(fed, how, count)), how)
+            assert form.saving is not None
+            most = max(most, form.saving.bytes - ALIGN)
+        if self._arena is None or self._arena.size < most:
+            self._let_go()
+            self._arena = aligned(most)
 
     def _collected(
         self,
@@ -476,6 +507,19 @@ def _forget_oldest(frames: dict[Any, Any]) -> None:
     while len(frames) > _REMEMBERED:
         with suppress(KeyError, StopIteration, RuntimeError):  # another thread has
             del frames[next(iter(frames))]
+
+
+def _batch(fed: Sequence[Array], how: Sequence[str], count: int) -> list[Array]:
+    """Return arrays shaped like what one step of a run is given; they hold nothing."""
+    shapes = {
+        "gathered": lambda a: (count, *a.shape[1:]),
+        "stepped": lambda a: a.shape[1:],
+        "whole": lambda a: a.shape,
+    }
+    return [
+        np.broadcast_to(np.empty((), a.dtype), shapes[h](a))
+        for a, h in zip(fed, how, strict=True)
+    ]
 
 
 def _small(fed: Sequence[Array], how: Sequence[str]) -> list[Array | None]:
