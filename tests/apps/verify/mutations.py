@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, is_dataclass, replace
 from functools import partial, wraps
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ import numpy as np
 import weft
 from weft import nn, rewrite
 from weft.apps import verify
-from weft.differentiate import numeric, reverse
+from weft.curvature import estimates, lanczos
+from weft.differentiate import numeric, reverse, second
+from weft.graph.tree import tree_map
 from weft.nn import network as networks
 from weft.nn import pairing
 from weft.ops import OPS
@@ -71,6 +74,22 @@ def doubled(module: Any) -> AbstractContextManager[None]:
 
     def accumulate(order: Any, seeds: Any, *rest: Any, **more: Any) -> Any:
         return whole(order, {n: 2 * ct for n, ct in seeds.items()}, *rest, **more)
+
+    return changed(module, accumulate=accumulate)
+
+
+def again(module: Any) -> AbstractContextManager[None]:
+    """Let Algorithm 6.2 take each step twice; the second time nothing is added."""
+    whole = module.accumulate
+
+    def accumulate(
+        order: Any, seeds: Any, needed: Any, step: Any, keep: Any = None
+    ) -> Any:
+        def twice(*args: Any) -> Any:
+            step(*args)
+            return step(*args)
+
+        return whole(order, seeds, needed, twice, keep)
 
     return changed(module, accumulate=accumulate)
 
@@ -184,6 +203,28 @@ def _rounded(compile: Callable[..., Any]) -> Callable[..., Any]:
     return apply
 
 
+def _other_mode(mode: str) -> AbstractContextManager[None]:
+    """Let one of the ways to a product with the Hessian be a little off."""
+    whole = second._SECOND[mode]
+
+    def wrong(*args: Any) -> Any:
+        return tree_map(lambda part: part * 1.001, whole(*args))
+
+    return _item(second._SECOND, mode, wrong)
+
+
+def _scaled_signs(signs: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args: 1.5 * signs(*args)
+
+
+def _off_diagonal(tridiagonal: Callable[..., Any]) -> Callable[..., Any]:
+    def apply(*args: Any) -> Any:
+        alphas, betas = tridiagonal(*args)
+        return alphas, 1.01 * betas
+
+    return apply
+
+
 @dataclass(frozen=True)
 class Mutation:
     """One thing broken, and who has to notice."""
@@ -197,6 +238,8 @@ def _on(target: Any, **fields: Any) -> Callable[[], AbstractContextManager[None]
     return partial(changed, target, **fields)
 
 
+# `weft.curvature.dense` is the function of that name.
+_dense = import_module("weft.curvature.dense")
 _pair = nn.pair
 _whole_nll = nn.HeteroscedasticGaussian.nll
 
@@ -279,12 +322,33 @@ MUTATIONS = (
     Mutation("log_softmax: slope off", "S23", partial(scaled, "log_softmax")),
     # Differentiation.
     Mutation("symbols begin with 2", "S58 S68 S80", partial(doubled, reverse)),
-    Mutation("numbers begin with 2", "S18 S59 S68 S74", partial(doubled, numeric)),
+    Mutation("numbers begin with 2", "S18 S59 S67 S68 S74", partial(doubled, numeric)),
+    Mutation("numbers: each step is taken twice", "S59 S66", partial(again, numeric)),
     Mutation("the mean is a sum", "S6", _on(weft, mean=weft.sum)),
     Mutation(
         "hvp is the gradient",
         "S83 S84",
-        _on(weft, hvp=lambda cost, wrt, v: weft.grad(cost, wrt)),
+        _on(weft, hvp=lambda cost, wrt, v, **mode: weft.grad(cost, wrt)),
+    ),
+    *(
+        Mutation(f"hvp: mode {mode} off", "S83", partial(_other_mode, mode))
+        for mode in ("forward", "reverse", "finite")
+    ),
+    # What is left of a trace and a density when the estimate is wrong.
+    Mutation(
+        "random signs are of size 3/2",
+        "S82",
+        lambda: changed(estimates, _signs=_scaled_signs(estimates._signs)),
+    ),
+    Mutation(
+        "the size that is refused is not readable",
+        "S81",
+        lambda: changed(_dense, _readable=lambda count: f"{count} bytes"),
+    ),
+    Mutation(
+        "Lanczos: the off-diagonal off",
+        "S82",
+        lambda: changed(lanczos, tridiagonal=_off_diagonal(lanczos.tridiagonal)),
     ),
     Mutation(
         "equal expressions are two nodes",
