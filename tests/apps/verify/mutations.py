@@ -225,6 +225,36 @@ def _off_diagonal(tridiagonal: Callable[..., Any]) -> Callable[..., Any]:
     return apply
 
 
+def _spoilt(found: Any) -> Any:
+    """Put NaN for all but the first array that was found, as if one went astray."""
+    keys = list(found)[1:] if isinstance(found, dict) else range(1, len(found))
+    for key in keys:
+        found[key] = tree_map(lambda part: np.asarray(part) * np.nan, found[key])
+    return found
+
+
+def _spoilt_backprop(backprop: Callable[..., Any]) -> Callable[..., Any]:
+    calls = [0]
+
+    def apply(*args: Any, **more: Any) -> Any:
+        calls[0] += 1
+        found = backprop(*args, **more)
+        if isinstance(found, np.ndarray):
+            return found * np.nan if calls[0] > 1 else found
+        return _spoilt(found if isinstance(found, dict) else list(found))
+
+    return apply
+
+
+def _spoilt_programs(compile: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(compile)
+    def apply(*args: Any, **more: Any) -> Any:
+        program = compile(*args, **more)
+        return lambda *arrays: _spoilt(list(program(*arrays)))
+
+    return apply
+
+
 @dataclass(frozen=True)
 class Mutation:
     """One thing broken, and who has to notice."""
@@ -354,6 +384,22 @@ MUTATIONS = (
         "equal expressions are two nodes",
         "S62",
         _on(weft, sin=lambda x: OPS["sin"](x + np.random.default_rng().normal())),
+    ),
+    # Not a number, where it does not come first.
+    Mutation(
+        "all derivatives but one are NaN",
+        "S61 S71 S72 S73 S74",
+        lambda: changed(weft, backprop=_spoilt_backprop(weft.backprop)),
+    ),
+    Mutation(
+        "all outputs of a program but one are NaN",
+        "S73 S83",
+        lambda: changed(weft, compile=_spoilt_programs(weft.compile)),
+    ),
+    Mutation(
+        "a linear unit predicts NaN",
+        "S28",
+        _on(nn.Gaussian, prediction=lambda self, raw: raw * np.nan),
     ),
     # Rewriting.
     *(

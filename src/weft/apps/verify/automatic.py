@@ -16,7 +16,7 @@ from weft.apps.verify.claim import (
     exactly,
     true,
 )
-from weft.apps.verify.tools import built, gap, rng
+from weft.apps.verify.tools import built, gap, largest, rng
 from weft.differentiate.elimination import eliminate, elimination_costs
 from weft.graph import json as graph_json
 from weft.graph.walk import topological
@@ -52,7 +52,7 @@ def modes() -> Evidence:
         y = weft.constant(draw.normal(size=(m, hidden))) @ h
         both = [jacobian(y, x, mode=mode) for mode in ("forward", "reverse")]
         ahead, back = weft.evaluate(both, {x: draw.normal(size=n)})
-        worst = float(np.maximum(worst, gap(ahead, back)))
+        worst = largest([worst, gap(ahead, back)])
         forward, reverse = map(_multiplications, both)
         excess.append(forward / reverse)
         chosen.append(plan(y, x).mode)

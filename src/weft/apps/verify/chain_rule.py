@@ -16,7 +16,7 @@ from weft.apps.verify.claim import (
     true,
 )
 from weft.apps.verify.counting import counted_backprop, written_out
-from weft.apps.verify.tools import Array, built, central, gap, rng, same_bits
+from weft.apps.verify.tools import Array, built, central, gap, largest, rng, same_bits
 from weft.graph.walk import topological
 
 
@@ -104,9 +104,9 @@ def chain_rules() -> Evidence:
             ("J v = jvp", J @ v, ahead),
             ("sum of products", by_hand, total),
         ):
-            worst[name] = float(np.maximum(worst[name], gap(a, b)))
+            worst[name] = largest([worst[name], gap(a, b)])
     return evidence(
-        f"10 random composites: J'g, Jv, sums agree to {max(worst.values()):.1g}",
+        f"10 random composites: J'g, Jv, sums agree to {largest(worst.values()):.1g}",
         *[at_most(name, error, 1e-12) for name, error in worst.items()],
     )
 
@@ -213,7 +213,7 @@ def steps() -> Evidence:
     by_hand = {"J": 1.0, "yhat": 2 * 2.1 * h}
     by_hand["h"] = by_hand["yhat"] * 2.1
     by_hand["z"] = by_hand["h"] * h * (1 - h)
-    error = max(gap(table[named[name]], value) for name, value in by_hand.items())
+    error = largest(gap(table[named[name]], value) for name, value in by_hand.items())
     return evidence(
         f"forward {' -> '.join(forward)}; backward "
         + " -> ".join(
@@ -265,7 +265,7 @@ def symbol_to_symbol() -> Evidence:
         yhat = values[net["w"]] @ t + values[net["b"]]
         g = 2 * (yhat - values[net["y"]]) * values[net["w"]] * (1 - t**2)
         by_hand = np.outer(g, values[net["x"]])
-        worst = float(np.maximum(worst, gap(weft.evaluate(gradient, values), by_hand)))
+        worst = largest([worst, gap(weft.evaluate(gradient, values), by_hand)])
     refer = sum(any(i in forward for i in n.inputs) for n in own)
     # Constants are written into the boxes that they go into.
     picture = built("draw")([net["J"], gradient], views=True)

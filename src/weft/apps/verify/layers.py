@@ -17,7 +17,7 @@ from weft.apps.verify.claim import (
     exactly,
     true,
 )
-from weft.apps.verify.tools import Array, built, central, gap, line_fit, rng
+from weft.apps.verify.tools import Array, built, central, gap, largest, line_fit, rng
 from weft.graph.errors import ShapeError
 from weft.graph.tree import flatten, tree_map
 
@@ -167,7 +167,7 @@ def penalised() -> Evidence:
     for seed in range(20):
         found = example(seed, strength=0.3)
         value = weft.evaluate(found.cost, found.feed)
-        worst = float(np.maximum(worst, gap(value, found.hand.cost)))
+        worst = largest([worst, gap(value, found.hand.cost)])
     rows, answers = rng().normal(size=(40, 3)), rng(1).normal(size=40)
     network = nn.mlp([6], "tanh", nn.Gaussian())
     fits = [
@@ -208,7 +208,7 @@ def parameters() -> Evidence:
                 "W": (slopes[own["W"]], hs[k].T @ g + penalty),
             }
             for part, (a, b) in pairs.items():
-                worst[part] = float(np.maximum(worst[part], gap(a, b)))
+                worst[part] = largest([worst[part], gap(a, b)])
     return evidence(
         f"{depth} layers: db = g to {worst['b']:.1g}, dW = g h' + lambda dOmega to "
         f"{worst['W']:.1g}",
@@ -229,10 +229,10 @@ def representations() -> Evidence:
         values = weft.evaluate(found.a, found.feed)
         for k, name in enumerate(found.params):
             W = found.feed[found.params[name]["W"]]
-            worst["h"] = float(np.maximum(worst["h"], gap(by_h[k], by_a[k] @ W.T)))
+            worst["h"] = largest([worst["h"], gap(by_h[k], by_a[k] @ W.T)])
             if k < len(found.units):
                 own = by_h[k + 1] * _UNITS[found.units[k]][2](values[k])
-                worst["a"] = float(np.maximum(worst["a"], gap(by_a[k], own)))
+                worst["a"] = largest([worst["a"], gap(by_a[k], own)])
     return evidence(
         f"20 random networks: W'g to {worst['h']:.1g}, g * f'(a) to {worst['a']:.1g}",
         *[
@@ -255,7 +255,7 @@ def backward() -> Evidence:
         for k, part in enumerate(by_name.values()):
             pairs = ((part["b"], found.hand.b[k]), (part["W"], found.hand.W[k]))
             for a, b in pairs:
-                worst = float(np.maximum(worst, gap(a, b)))
+                worst = largest([worst, gap(a, b)])
         if seed == 7:
             leaves = found.leaves
             state = {leaf: found.feed[leaf] for leaf in leaves}
@@ -265,7 +265,7 @@ def backward() -> Evidence:
             )
             values = program(*[found.feed[n] for n in inputs])
             expected = flatten(by_name)[0]
-            compiled = max(map(gap, values, expected))
+            compiled = largest(map(gap, values, expected))
     return evidence(
         f"200 networks with {len(units)} units: gradients agree to {worst:.1g}, "
         f"compiled to {compiled:.1g}",
@@ -294,10 +294,10 @@ def counterfactual() -> Evidence:
         bends.append(missing[0] / missing[1])
     return evidence(
         f"{len(ratios)} hidden layers: the cost drops by eps |g|^2 to "
-        f"{max(ratios):.1g} at eps = 5e-5; half the step, half the error",
+        f"{largest(ratios):.1g} at eps = 5e-5; half the step, half the error",
         exactly("hidden layers", len(ratios), 4),
-        at_most("missing from eps |g|^2", max(ratios), 1e-2),
-        at_most("error ratio - 2", max(abs(b - 2) for b in bends), 0.05),
+        at_most("missing from eps |g|^2", largest(ratios), 1e-2),
+        at_most("error ratio - 2", largest(abs(b - 2) for b in bends), 0.05),
     )
 
 

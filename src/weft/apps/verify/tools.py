@@ -213,7 +213,7 @@ def random_graph(seed: int, size: int, leaves: int = 3) -> tuple[Any, dict[Any, 
     unary = (weft.tanh, weft.sin, weft.softplus, weft.sigmoid, weft.cos)
     for _ in range(size - 1):
         # Near the end, so that hardly any node is left out of the cost.
-        x, y = (nodes[-int(k)] for k in draw.integers(1, min(len(nodes), 4) + 1, 2))
+        x, y = (nodes[-int(k)] for k in draw.integers(1, len(nodes[-4:]) + 1, 2))
         match draw.integers(4):
             case 0:
                 nodes.append(weft.tanh(x + y) if x is y else x * y)
