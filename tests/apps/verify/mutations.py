@@ -114,6 +114,12 @@ def rewritten(name: str) -> AbstractContextManager[None]:
     return changed(rule, replacement=wrong)
 
 
+def forgotten(name: str) -> AbstractContextManager[None]:
+    """Let a rule apply nowhere."""
+    (rule,) = (rule for phase in phases() for rule in phase if rule.name == name)
+    return changed(rule, replacement=lambda node: None)
+
+
 def phases() -> list[Any]:
     """The phases of rewriting that there are."""
     names = ("CANONICAL", "STABLE", "FAST")
@@ -268,8 +274,9 @@ def _on(target: Any, **fields: Any) -> Callable[[], AbstractContextManager[None]
     return partial(changed, target, **fields)
 
 
-# `weft.curvature.dense` is the function of that name.
+# In their packages the functions of these names stand before the modules.
 _dense = import_module("weft.curvature.dense")
+_define = import_module("weft.testing.define")
 _pair = nn.pair
 _whole_nll = nn.HeteroscedasticGaussian.nll
 
@@ -410,7 +417,19 @@ MUTATIONS = (
             ("product_of_exponentials", "S21 S23 S26 S78"),
             ("log_of_exponentials", "S21 S23"),
             ("distributed", "S78"),
+            ("view_of_formula", "S78"),
         )
+    ),
+    Mutation(
+        "rule view_of_formula never applies",
+        "S78",
+        partial(forgotten, "view_of_formula"),
+    ),
+    Mutation("reshape: slope 1 % off", "S78", partial(scaled, "reshape")),
+    Mutation(
+        "a definition is not checked",
+        "S79",
+        lambda: changed(_define, check_record=lambda *args, **more: None),
     ),
     # What a program costs.
     Mutation(
