@@ -302,6 +302,7 @@ MUTATIONS = (
         "S64",
         partial(value, "tanh", lambda x: 1.001 * np.tanh(x)),
     ),
+    Mutation("abs: slope 1 % off", "S72 S73", partial(scaled, "abs")),
     Mutation("sin: slope 1 % off", "S65", partial(scaled, "sin")),
     Mutation(
         "sin: slope shares nothing", "S62", partial(derivative, "sin", vjp=_sin_slope)
