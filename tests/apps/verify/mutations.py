@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, is_dataclass, replace
 from functools import partial, wraps
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ import numpy as np
 import weft
 from weft import nn, rewrite
 from weft.apps import verify
-from weft.differentiate import numeric, reverse
+from weft.curvature import estimates, lanczos
+from weft.differentiate import numeric, reverse, second
+from weft.graph.tree import tree_map
 from weft.nn import network as networks
 from weft.nn import pairing
 from weft.ops import OPS
@@ -75,6 +78,22 @@ def doubled(module: Any) -> AbstractContextManager[None]:
     return changed(module, accumulate=accumulate)
 
 
+def again(module: Any) -> AbstractContextManager[None]:
+    """Let Algorithm 6.2 take each step twice; the second time nothing is added."""
+    whole = module.accumulate
+
+    def accumulate(
+        order: Any, seeds: Any, needed: Any, step: Any, keep: Any = None
+    ) -> Any:
+        def twice(*args: Any) -> Any:
+            step(*args)
+            return step(*args)
+
+        return whole(order, seeds, needed, twice, keep)
+
+    return changed(module, accumulate=accumulate)
+
+
 @contextmanager
 def both(*contexts: AbstractContextManager[None]) -> Iterator[None]:
     with ExitStack() as stack:
@@ -93,6 +112,12 @@ def rewritten(name: str) -> AbstractContextManager[None]:
         return after if after is None or after.dtype.kind != "f" else after * 2
 
     return changed(rule, replacement=wrong)
+
+
+def forgotten(name: str) -> AbstractContextManager[None]:
+    """Let a rule apply nowhere."""
+    (rule,) = (rule for phase in phases() for rule in phase if rule.name == name)
+    return changed(rule, replacement=lambda node: None)
 
 
 def phases() -> list[Any]:
@@ -184,6 +209,58 @@ def _rounded(compile: Callable[..., Any]) -> Callable[..., Any]:
     return apply
 
 
+def _other_mode(mode: str) -> AbstractContextManager[None]:
+    """Let one of the ways to a product with the Hessian be a little off."""
+    whole = second._SECOND[mode]
+
+    def wrong(*args: Any) -> Any:
+        return tree_map(lambda part: part * 1.001, whole(*args))
+
+    return _item(second._SECOND, mode, wrong)
+
+
+def _scaled_signs(signs: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args: 1.5 * signs(*args)
+
+
+def _off_diagonal(tridiagonal: Callable[..., Any]) -> Callable[..., Any]:
+    def apply(*args: Any) -> Any:
+        alphas, betas = tridiagonal(*args)
+        return alphas, 1.01 * betas
+
+    return apply
+
+
+def _spoilt(found: Any) -> Any:
+    """Put NaN for all but the first array that was found, as if one went astray."""
+    keys = list(found)[1:] if isinstance(found, dict) else range(1, len(found))
+    for key in keys:
+        found[key] = tree_map(lambda part: np.asarray(part) * np.nan, found[key])
+    return found
+
+
+def _spoilt_backprop(backprop: Callable[..., Any]) -> Callable[..., Any]:
+    calls = [0]
+
+    def apply(*args: Any, **more: Any) -> Any:
+        calls[0] += 1
+        found = backprop(*args, **more)
+        if isinstance(found, np.ndarray):
+            return found * np.nan if calls[0] > 1 else found
+        return _spoilt(found if isinstance(found, dict) else list(found))
+
+    return apply
+
+
+def _spoilt_programs(compile: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(compile)
+    def apply(*args: Any, **more: Any) -> Any:
+        program = compile(*args, **more)
+        return lambda *arrays: _spoilt(list(program(*arrays)))
+
+    return apply
+
+
 @dataclass(frozen=True)
 class Mutation:
     """One thing broken, and who has to notice."""
@@ -197,6 +274,9 @@ def _on(target: Any, **fields: Any) -> Callable[[], AbstractContextManager[None]
     return partial(changed, target, **fields)
 
 
+# In their packages the functions of these names stand before the modules.
+_dense = import_module("weft.curvature.dense")
+_define = import_module("weft.testing.define")
 _pair = nn.pair
 _whole_nll = nn.HeteroscedasticGaussian.nll
 
@@ -222,6 +302,7 @@ MUTATIONS = (
         "S64",
         partial(value, "tanh", lambda x: 1.001 * np.tanh(x)),
     ),
+    Mutation("abs: slope 1 % off", "S72 S73", partial(scaled, "abs")),
     Mutation("sin: slope 1 % off", "S65", partial(scaled, "sin")),
     Mutation(
         "sin: slope shares nothing", "S62", partial(derivative, "sin", vjp=_sin_slope)
@@ -279,17 +360,54 @@ MUTATIONS = (
     Mutation("log_softmax: slope off", "S23", partial(scaled, "log_softmax")),
     # Differentiation.
     Mutation("symbols begin with 2", "S58 S68 S80", partial(doubled, reverse)),
-    Mutation("numbers begin with 2", "S18 S59 S68 S74", partial(doubled, numeric)),
+    Mutation("numbers begin with 2", "S18 S59 S67 S68 S74", partial(doubled, numeric)),
+    Mutation("numbers: each step is taken twice", "S59 S66", partial(again, numeric)),
     Mutation("the mean is a sum", "S6", _on(weft, mean=weft.sum)),
     Mutation(
         "hvp is the gradient",
         "S83 S84",
-        _on(weft, hvp=lambda cost, wrt, v: weft.grad(cost, wrt)),
+        _on(weft, hvp=lambda cost, wrt, v, **mode: weft.grad(cost, wrt)),
+    ),
+    *(
+        Mutation(f"hvp: mode {mode} off", "S83", partial(_other_mode, mode))
+        for mode in ("forward", "reverse", "finite")
+    ),
+    # What is left of a trace and a density when the estimate is wrong.
+    Mutation(
+        "random signs are of size 3/2",
+        "S82",
+        lambda: changed(estimates, _signs=_scaled_signs(estimates._signs)),
+    ),
+    Mutation(
+        "the size that is refused is not readable",
+        "S81",
+        lambda: changed(_dense, _readable=lambda count: f"{count} bytes"),
+    ),
+    Mutation(
+        "Lanczos: the off-diagonal off",
+        "S82",
+        lambda: changed(lanczos, tridiagonal=_off_diagonal(lanczos.tridiagonal)),
     ),
     Mutation(
         "equal expressions are two nodes",
         "S62",
         _on(weft, sin=lambda x: OPS["sin"](x + np.random.default_rng().normal())),
+    ),
+    # Not a number, where it does not come first.
+    Mutation(
+        "all derivatives but one are NaN",
+        "S61 S71 S72 S73 S74",
+        lambda: changed(weft, backprop=_spoilt_backprop(weft.backprop)),
+    ),
+    Mutation(
+        "all outputs of a program but one are NaN",
+        "S73 S83",
+        lambda: changed(weft, compile=_spoilt_programs(weft.compile)),
+    ),
+    Mutation(
+        "a linear unit predicts NaN",
+        "S28",
+        _on(nn.Gaussian, prediction=lambda self, raw: raw * np.nan),
     ),
     # Rewriting.
     *(
@@ -300,7 +418,19 @@ MUTATIONS = (
             ("product_of_exponentials", "S21 S23 S26 S78"),
             ("log_of_exponentials", "S21 S23"),
             ("distributed", "S78"),
+            ("view_of_formula", "S78"),
         )
+    ),
+    Mutation(
+        "rule view_of_formula never applies",
+        "S78",
+        partial(forgotten, "view_of_formula"),
+    ),
+    Mutation("reshape: slope 1 % off", "S78", partial(scaled, "reshape")),
+    Mutation(
+        "a definition is not checked",
+        "S79",
+        lambda: changed(_define, check_record=lambda *args, **more: None),
     ),
     # What a program costs.
     Mutation(

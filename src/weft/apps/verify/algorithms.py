@@ -15,7 +15,7 @@ from weft.apps.verify.claim import (
     exactly,
 )
 from weft.apps.verify.counting import counted_backprop
-from weft.apps.verify.tools import gap, line_fit, random_graph, same_bits
+from weft.apps.verify.tools import gap, largest, line_fit, random_graph, same_bits
 from weft.graph.walk import topological
 
 
@@ -39,7 +39,7 @@ def forward() -> Evidence:
             ("interpreter", weft.evaluate(cost, feed)),
             ("machine code", program()),
         ):
-            worst[name] = float(np.maximum(worst[name], gap(found, u[cost])))
+            worst[name] = largest([worst[name], gap(found, u[cost])])
         sizes.append(len(order))
     return evidence(
         f"graphs of {', '.join(map(str, sizes))} scalars: interpreter "
@@ -62,13 +62,13 @@ def table() -> Evidence:
         values = dict(zip(order, weft.evaluate(order, feed), strict=True))
         for node in order:
             # A node that is fed is not computed: so any of them can be nudged.
-            step = 1e-6 * max(1.0, abs(float(values[node])))
+            step = 1e-6 * (1 + abs(float(values[node])))
             up, down = (
                 float(weft.evaluate(cost, {**feed, node: values[node] + s}))
                 for s in (step, -step)
             )
             error = abs((up - down) / (2 * step) - float(found[node]))
-            worst = float(np.maximum(worst, error / (1 + abs(float(found[node])))))
+            worst = largest([worst, error / (1 + abs(float(found[node])))])
         entries += len(order)
     return evidence(
         f"{entries} entries of 4 tables agree with central differences to {worst:.1g}",
@@ -108,8 +108,8 @@ def linear_cost() -> Evidence:
         at_least("R^2 of products", fit, 0.999),
         at_least("R^2 of additions", fit_add, 0.999),
         at_least("R^2 of the gradient's nodes", fit_graph, 0.999),
-        at_most("products per edge", max(np.divide(products, edges)), 1),
-        at_most("additions per edge", max(np.divide(additions, edges)), 1),
+        at_most("products per edge", largest(np.divide(products, edges)), 1),
+        at_most("additions per edge", largest(np.divide(additions, edges)), 1),
     )
 
 
@@ -168,7 +168,7 @@ def two_approaches() -> Evidence:
         symbols = weft.evaluate(weft.grad(cost, leaves), feed)
         for a, b in zip(numbers, symbols, strict=True):
             same = same and same_bits(a, b)
-            worst = float(np.maximum(worst, gap(a, b)))
+            worst = largest([worst, gap(a, b)])
             entries += 1
     return evidence(
         f"{entries} derivatives of 5 random graphs: "

@@ -4,7 +4,6 @@ import numpy as np
 
 import weft
 from weft.apps.verify.claim import Evidence, at_most, claim, evidence
-from weft.apps.verify.layers import by_hand
 from weft.apps.verify.tools import gap, rng
 
 nn = weft.nn
@@ -30,8 +29,12 @@ def mean_of_losses() -> Evidence:
         plain, {x: np.repeat(rows, counts, axis=0), y: np.repeat(answers, counts)}
     )
     part = values["0"], values["output"]
-    hand = by_hand(
-        rows[0], answers[:1], [p["W"] for p in part], [p["b"] for p in part], ["tanh"]
+    hand = weft.testing.algorithm_6_3(
+        rows[0],
+        answers[:1],
+        [p["W"].T for p in part],
+        [p["b"] for p in part],
+        ["tanh", "identity"],
     )
     first = losses[0] - 0.5 * np.log(2 * np.pi)
     return evidence(

@@ -1,24 +1,23 @@
-"""Algorithm 6.2 with a counter: what back-propagation costs, in operations.
+"""What back-propagation costs, counted while `weft.backprop` itself runs.
 
-The rules are those of the ops' records, as everywhere; what is counted is how often one
-is asked for, and how often two contributions are added.
+The loop of Algorithm 6.2 is given the same graph and the same rules as ever; its step
+counts how often it is taken, and the entries of its table how often one is added to.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, final
 
-import numpy as np
-
+import weft
 from weft.apps.verify.tools import Array
-from weft.differentiate.reverse import carries, derivative_of
+from weft.differentiate import numeric
 from weft.graph.node import Node
-from weft.graph.walk import reached_from, topological
-from weft.ops.propagate import propagate, resolved
+from weft.graph.walk import topological
 
 
 @final
-@dataclass(frozen=True)
+@dataclass
 class Count:
     """How often each step of the algorithm was taken.
 
@@ -30,43 +29,64 @@ class Count:
         Contributions added to a table entry that was there.
     """
 
-    products: int
-    additions: int
+    products: int = 0
+    additions: int = 0
+
+
+@final
+@dataclass(frozen=True)
+class _Entry:
+    """An entry of the table that counts what is added to it."""
+
+    value: Any
+    count: Count
+
+    def __add__(self, other: "_Entry") -> "_Entry":
+        self.count.additions += 1
+        return _Entry(self.value + other.value, self.count)
+
+
+@contextmanager
+def counting() -> Iterator[Count]:
+    """Count what `weft.backprop` does, for as long as the context lasts.
+
+    Examples
+    --------
+    >>> x = weft.parameter("x", (), "float64")
+    >>> with counting() as count:
+    ...     slope = weft.backprop(weft.sin(x) * x, x, {x: 0.0})
+    >>> count, slope
+    (Count(products=3, additions=1), array(0.))
+    """
+    count = Count()
+    loop: Callable[..., Any] = vars(numeric)["accumulate"]
+
+    def counted(
+        order: Any, seeds: Mapping[Node, Any], needed: Any, step: Any, keep: Any = None
+    ) -> dict[Node, Any]:
+        def counted_step(i: int, ct: _Entry, node: Node) -> _Entry | None:
+            count.products += 1
+            part = step(i, ct.value, node)
+            return None if part is None else _Entry(part, count)
+
+        entries = {node: _Entry(ct, count) for node, ct in seeds.items()}
+        table = loop(order, entries, needed, counted_step, keep)
+        return {node: entry.value for node, entry in table.items()}
+
+    vars(numeric)["accumulate"] = counted
+    try:
+        yield count
+    finally:
+        vars(numeric)["accumulate"] = loop
 
 
 def counted_backprop(
     cost: Node, leaf: Node, feed: Mapping[Node, Any]
 ) -> tuple[Count, Array]:
-    """Return what Algorithm 6.2 costs, and the gradient that it finds.
-
-    Examples
-    --------
-    >>> import weft
-    >>> x = weft.parameter("x", (), "float64")
-    >>> counted_backprop(weft.sin(x) * x, x, {x: 0.0})
-    (Count(products=3, additions=1), array(0.))
-    """
-    order = topological([cost])
-    values, bindings = propagate(order, feed)
-    needed = reached_from(order, [leaf], carries)
-    table: dict[Node, Any] = {cost: np.ones((), cost.dtype)}
-    products = additions = 0
-    for node in reversed(order):
-        if node not in table or node is leaf:
-            continue
-        derivative = derivative_of(node, "left")
-        for i, x in enumerate(node.inputs):
-            if x not in needed or derivative is None:
-                continue
-            inputs = tuple(values[k] for k in node.inputs)
-            params = resolved(node.params, bindings)
-            part = derivative.vjp(i, table[node], values[node], inputs, params)
-            products += 1
-            if part is None:
-                continue
-            additions += x in table
-            table[x] = table[x] + part if x in table else part
-    return Count(products, additions), np.asarray(table[leaf])
+    """Return what a call of `weft.backprop` costs, and the gradient that it finds."""
+    with counting() as count:
+        gradient = weft.backprop(cost, leaf, feed)
+    return count, gradient
 
 
 def written_out(outputs: Iterable[Node], op: str) -> int:
@@ -74,7 +94,6 @@ def written_out(outputs: Iterable[Node], op: str) -> int:
 
     Examples
     --------
-    >>> import weft
     >>> x = weft.parameter("x", ())
     >>> written_out([weft.sin(x) * weft.sin(x)], "sin")
     2

@@ -3,6 +3,7 @@
 import numpy as np
 
 import weft
+from weft.apps.verify.tools import largest
 
 _WIDTH, _HEIGHT, _MARGIN = 480, 300, 44
 # Two colours that all eyes part.
@@ -31,7 +32,7 @@ def sigmoid_with_target_one() -> bytes:
         "cross-entropy": weft.softplus(-z).numpy(),
         "squared error": weft.square(1 - weft.sigmoid(z)).numpy(),
     }
-    top = max(float(curve.max()) for curve in curves.values())
+    top = largest(curve.max() for curve in curves.values())
 
     def point(x: float, y: float) -> str:
         across = _MARGIN + (x + 6) / 12 * (_WIDTH - 2 * _MARGIN)

@@ -23,6 +23,7 @@ from weft.apps.verify.tools import (
     exact_cross_entropy,
     exact_softplus,
     gap,
+    largest,
     rng,
     ulps,
 )
@@ -143,12 +144,12 @@ def softplus() -> Evidence:
         for name, node in zip(worst, (stable, naive), strict=True):
             found = weft.evaluate(node, {z: _LOGITS})
             errors = [ulps(v, r) for v, r in zip(found, references, strict=True)]
-            worst[name] = float(np.max([worst[name], *errors]))
+            worst[name] = largest([worst[name], *errors])
             slope = weft.evaluate(weft.grad(weft.sum(node), z), {z: _LOGITS})
             steep = np.exp(np.minimum(-sign * _LOGITS.astype(np.float64), 700))
             true_slope = sign / (1 + steep)
-            slope_error = np.maximum(slope_error, np.abs(slope - true_slope).max())
-            extreme = np.maximum(extreme, abs(abs(slope[-1 if sign > 0 else 0]) - 1))
+            slope_error = largest([slope_error, *np.abs(slope - true_slope)])
+            extreme = largest([extreme, abs(abs(slope[-1 if sign > 0 else 0]) - 1)])
     return evidence(
         f"|z| <= 1e4 in float32: {worst['softplus']:.2f} ulp, written naively "
         f"{worst['naive, simplified']:.2f} ulp; slope -1 and 1 where most wrong",
@@ -213,7 +214,7 @@ def cross_entropy() -> Evidence:
     labels = np.zeros(len(rows), np.int64)
     references = [exact_cross_entropy(0, row) for row in rows]
     found = costs(nn.Categorical(3), rows, labels)
-    error = float(np.max([ulps(v, r) for v, r in zip(found, references, strict=True)]))
+    error = largest(ulps(v, r) for v, r in zip(found, references, strict=True))
     wide = rows.astype(np.float64)
     q = np.exp(wide - wide.max(axis=1, keepdims=True))
     q /= q.sum(axis=1, keepdims=True)
@@ -228,9 +229,7 @@ def cross_entropy() -> Evidence:
     naive = simplify(-weft.sum(p * weft.log(softmax), axis=1))
     feed = {z: rows, p: onehot.astype(np.float32)}
     both = weft.evaluate([naive, weft.grad(weft.sum(naive), z)], feed)
-    mended = float(
-        np.max([ulps(v, r) for v, r in zip(both[0], references, strict=True)])
-    )
+    mended = largest(ulps(v, r) for v, r in zip(both[0], references, strict=True))
     return evidence(
         f"{error:.2f} ulp, written naively {mended:.2f} ulp, cost of z = (20, 0) "
         f"{sure:.3g}; gradient q - onehot",

@@ -17,7 +17,7 @@ from weft.apps.verify.claim import (
 )
 from weft.apps.verify.figures import sigmoid_with_target_one
 from weft.apps.verify.output_units import costs, slopes
-from weft.apps.verify.tools import Array, built, gap, rng, same_bits
+from weft.apps.verify.tools import Array, built, gap, largest, rng, same_bits
 from weft.nn import DescriptionError
 
 nn = weft.nn
@@ -132,7 +132,7 @@ def table() -> Evidence:
         "softmax": np.exp([[0.3, -1.2, 2.0]]) / np.exp([0.3, -1.2, 2.0]).sum(),
         "linear": np.array([[0.3, -1.2, 2.0]]),
     }
-    error = max(
+    error = largest(
         gap(r.unit(sizes[r.output]).prediction(z).numpy(), links[r.output])
         for r in nn.OUTPUT_TYPES
         if r.on_slide

@@ -8,7 +8,7 @@ import inspect
 import math
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal, localcontext
 from importlib import import_module
 from typing import Any
@@ -77,8 +77,21 @@ def gap(a: Any, b: Any) -> float:
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if a.shape != b.shape:
         return math.inf
-    scale = max(1e-300, float(np.max(np.abs(b), initial=0.0)))
+    scale = float(np.max(np.abs(b), initial=1e-300))
     return float(np.max(np.abs(a - b), initial=0.0)) / scale
+
+
+def largest(numbers: Iterable[Any]) -> float:
+    """Return the largest of some numbers, and NaN if one of them is: it holds nothing.
+
+    Python's own ``max`` passes over a NaN that is not the first.
+
+    Examples
+    --------
+    >>> largest([1.0, 3.0, 2.0]), largest([1.0, np.nan])
+    (3.0, nan)
+    """
+    return float(np.max([float(number) for number in numbers]))
 
 
 def same_bits(a: Any, b: Any) -> bool:
@@ -200,7 +213,7 @@ def random_graph(seed: int, size: int, leaves: int = 3) -> tuple[Any, dict[Any, 
     unary = (weft.tanh, weft.sin, weft.softplus, weft.sigmoid, weft.cos)
     for _ in range(size - 1):
         # Near the end, so that hardly any node is left out of the cost.
-        x, y = (nodes[-int(k)] for k in draw.integers(1, min(len(nodes), 4) + 1, 2))
+        x, y = (nodes[-int(k)] for k in draw.integers(1, len(nodes[-4:]) + 1, 2))
         match draw.integers(4):
             case 0:
                 nodes.append(weft.tanh(x + y) if x is y else x * y)
