@@ -147,6 +147,9 @@ def evaluate(outputs: Any, feed: Mapping[Node, Any] | None = None) -> Any:
     for node in nodes:
         if not isinstance(node, Node):
             raise FeedError(f"{node!r} is no node and has no value")
+    for node in feed or {}:
+        if not isinstance(node, Node):
+            raise FeedError(f"values are fed to nodes, not to {node!r}: {{x: ...}}")
     values = {node: fitted(node, value) for node, value in (feed or {}).items()}
     bindings = bind_feed(list(values), list(values.values()))
     found = Tape(nodes, list(values)).run(values, bindings)

@@ -39,6 +39,12 @@ class Estimate:
     error: Any
     products: int
 
+    def __repr__(self) -> str:
+        value, error = np.asarray(self.value), np.asarray(self.error)
+        if value.ndim == 0:
+            return f"{value:.6g} +- {error:.2g} ({self.products} products)"
+        return f"Estimate of {value.size} numbers ({self.products} products)"
+
     def __float__(self) -> float:
         return float(self.value)
 

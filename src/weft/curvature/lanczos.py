@@ -45,6 +45,13 @@ class Spectrum:
     weights: Array
     size: int
 
+    def __repr__(self) -> str:
+        low, high = (self.nodes[0], self.nodes[-1]) if len(self.nodes) else (0, 0)
+        return (
+            f"Spectrum of {self.size} eigenvalues from about {low:.4g} to {high:.4g} "
+            f"({len(self.nodes)} nodes)"
+        )
+
     @property
     def trace(self) -> float:
         """The sum of all eigenvalues, as estimated."""

@@ -259,9 +259,7 @@ def sp(form: Form, dtype: DType, depth: int = DEPTH) -> Form:
     return {softplus(plain(form, dtype)): 1.0}
 
 
-def lse(
-    z: Node, axes: tuple[int, ...], keepdims: bool, depth: int = DEPTH
-) -> Form:
+def lse(z: Node, axes: tuple[int, ...], keepdims: bool, depth: int = DEPTH) -> Form:
     """Return ``log(sum(exp(z), axes))`` as a form; what is constant there comes out.
 
     Examples

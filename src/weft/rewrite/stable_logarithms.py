@@ -137,7 +137,9 @@ def log_of_weighted_sum(node: Node) -> Node | None:
         return None
     weights, _ = Product(found.coefficient, {}, found.rest).write(node.dtype)
     form = stable_sum(found.form)
-    z = fitting((plain(found.form, x.dtype) if form is None else form) + log(weights), x)
+    z = fitting(
+        (plain(found.form, x.dtype) if form is None else form) + log(weights), x
+    )
     if z is None:
         return None
     return reduced("logsumexp", z, total.params["axis"], total.params["keepdims"])

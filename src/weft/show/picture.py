@@ -148,6 +148,8 @@ class Picture:
             )
         if path.is_dir():
             raise GraphError(f"{path} is a folder: name a file in it")
+        if not path.parent.is_dir():
+            raise GraphError(f"{path} cannot be written: there is no such folder")
         content = svg(self).encode() if form == "svg" else drawn(self, form)
         beside = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
