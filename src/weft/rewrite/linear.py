@@ -119,7 +119,8 @@ def _linear(node: Node, depth: int) -> Form:
             by = c if name == "multiply" else 1 / c
             return plus({}, linear(x, depth), by, depth)
         if name == "multiply":
-            return times(*node.inputs, depth)
+            x, y = node.inputs
+            return times(x, y, depth)
     if name == "log_softmax":
         (z,) = node.inputs
         total = lse(z, (node.params["axis"],), True, depth)
@@ -259,9 +260,7 @@ def sp(form: Form, dtype: DType, depth: int = DEPTH) -> Form:
     return {softplus(plain(form, dtype)): 1.0}
 
 
-def lse(
-    z: Node, axes: tuple[int, ...], keepdims: bool, depth: int = DEPTH
-) -> Form:
+def lse(z: Node, axes: tuple[int, ...], keepdims: bool, depth: int = DEPTH) -> Form:
     """Return ``log(sum(exp(z), axes))`` as a form; what is constant there comes out.
 
     Examples

@@ -30,7 +30,6 @@ from weft.rewrite.rule import Rule, rule
 from weft.rewrite.stable_exponentials import fitting
 from weft.rewrite.views import VIEWS, reduced
 
-
 # What loses no value.
 _KEEPING_ALL = ("reshape", "transpose", "broadcast_to", "concatenate", "cast")
 
@@ -145,7 +144,7 @@ def log_of_product(node: Node) -> Node | None:
 
 @rule("log", of=("sum",))
 def log_of_weighted_sum(node: Node) -> Node | None:
-    """``log(sum(w * exp(z))) -> logsumexp(z + log(w))``, `w` a positive formula, or one-hot."""
+    """``log(sum(w * exp(z))) -> logsumexp(z + log(w))``, `w` positive or one-hot."""
     (total,) = node.inputs
     (x,) = total.inputs
     if not exponential(x):
@@ -154,8 +153,10 @@ def log_of_weighted_sum(node: Node) -> Node | None:
     if not found.form or not found.rest or not is_weighted(found):
         return None
     weights, _ = Product(found.coefficient, {}, found.rest).write(node.dtype)
-    form = stable_sum(found.form)
-    z = fitting((plain(found.form, x.dtype) if form is None else form) + log(weights), x)
+    exponent = stable_sum(found.form)
+    if exponent is None:
+        exponent = plain(found.form, x.dtype)
+    z = fitting(exponent + log(weights), x)
     if z is None:
         return None
     return reduced("logsumexp", z, total.params["axis"], total.params["keepdims"])
