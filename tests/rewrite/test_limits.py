@@ -156,6 +156,11 @@ def test_what_is_not_chosen_does_not_reach_the_derivative():
     same(weft.exp(v) * weft.where(w > 0, 1 / w, 0), {w: [0.0, 1.0, 2.0], v: Z[0]}, v)
 
 
+def test_a_power_of_an_exponential_that_is_zero():
+    bases = weft.exp(weft.log(w))
+    same(weft.softplus(bases**v), {w: [2.0, 0.0, 0.5], v: [1.0, 2.0, 0.0]}, v)
+
+
 def test_the_side_of_a_kink():
     same(weft.abs(-x), {x: 0.0}, x)
     same(weft.abs(x * -1) + x, {x: 0.0}, x)

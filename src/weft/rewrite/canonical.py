@@ -14,6 +14,7 @@ from math import frexp
 from weft.graph.dim import Dim, Size, same_size
 from weft.graph.leaf import Leaf, constant
 from weft.graph.node import Node, intern
+from weft.graph.walk import topological
 from weft.ops.arithmetic import add, multiply, subtract
 from weft.ops.index import take_along_axis
 from weft.ops.record import Op
@@ -485,6 +486,8 @@ def nothing_to_mend(node: Node) -> Node | None:
         return None
     at_zero = condition.inputs[0]
     same = at_zero.op.name == "equal" and at_zero.inputs[0] is x
+    if any(part.op.name == "log" for part in topological([x])):
+        return None  # exp(log(0)) is 0
     return x if same and uniform(at_zero.inputs[1]) == 0 else None
 
 
