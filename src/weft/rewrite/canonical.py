@@ -14,6 +14,7 @@ from math import frexp
 from weft.graph.dim import Dim, Size, same_size
 from weft.graph.leaf import Leaf, constant
 from weft.graph.node import Node, intern
+from weft.graph.walk import topological
 from weft.ops.arithmetic import add, multiply, subtract
 from weft.ops.index import take_along_axis
 from weft.ops.record import Op
@@ -50,9 +51,9 @@ def sign_of_joined(node: Node) -> Node | None:
     return -intern(node.op, tuple(i.inputs[0] for i in node.inputs), node.params)
 
 
-@rule("square", "abs", of=("negative",))
+@rule("square", of=("negative",))
 def even(node: Node) -> Node | None:
-    """``square(-x) -> square(x)``, ``abs(-x) -> abs(x)``, exact."""
+    """``square(-x) -> square(x)``, exact; not `abs`, whose kink has two sides."""
     return intern(node.op, node.inputs[0].inputs, node.params)
 
 
@@ -230,9 +231,13 @@ def _plus(node: Node, x: Node, y: Node) -> Node:
 
 @rule("where")
 def choice_within_choice(node: Node) -> Node | None:
-    """``where(c, f(where(c, x, y)), z) -> where(c, f(x), z)``, `f` elementwise."""
+    """``where(c, f(where(c, x, y)), z) -> where(c, f(x), z)``, `f` elementwise.
+
+    Where `f` adds and subtracts or x is positive: an inner choice may be there so that
+    the derivative of `f` is finite also where it is not chosen.
+    """
     c, x, y = node.inputs
-    first, second = _settled(x, c, 1, _NEAR), _settled(y, c, 2, _NEAR)
+    first, second = _settled(x, c, 1, _NEAR, True), _settled(y, c, 2, _NEAR, True)
     if (first, second) == (x, y):
         return None
     found = intern(node.op, (c, first, second), {})
@@ -241,16 +246,20 @@ def choice_within_choice(node: Node) -> Node | None:
 
 # Layers in which a choice inside a choice is looked for.
 _NEAR = 5
+# What has the same derivative everywhere.
+_EVEN_SLOPED = ("negative", "add", "subtract", "where")
 
 
-def _settled(node: Node, condition: Node, branch: int, depth: int) -> Node:
-    """Return `node` where it is known which branch `condition` takes."""
-    if node.op.name == "where" and node.inputs[0] is condition:
+def _settled(node: Node, c: Node, branch: int, depth: int, even_sloped: bool) -> Node:
+    """Return `node` where it is known which branch the condition `c` takes."""
+    if node.op.name == "where" and node.inputs[0] is c:
         chosen = node.inputs[branch]
-        return chosen if chosen.shape == node.shape else node
+        fits = chosen.shape == node.shape and (even_sloped or positive(chosen))
+        return chosen if fits else node
     if depth == 0 or not isinstance(node.op, Op) or node.op.emit is None:
         return node
-    inputs = tuple(_settled(i, condition, branch, depth - 1) for i in node.inputs)
+    straight = even_sloped and node.op.name in _EVEN_SLOPED
+    inputs = tuple(_settled(i, c, branch, depth - 1, straight) for i in node.inputs)
     return node if inputs == node.inputs else intern(node.op, inputs, node.params)
 
 
@@ -473,10 +482,12 @@ def nothing_to_mend(node: Node) -> Node | None:
     A power's derivative mends its base at 0, where the exponent is 0 as well.
     """
     condition, _, x = node.inputs
-    if condition.op.name != "logical_and" or not positive(x):
+    if condition.op.name != "logical_and" or not positive(x) or x.shape != node.shape:
         return None
     at_zero = condition.inputs[0]
     same = at_zero.op.name == "equal" and at_zero.inputs[0] is x
+    if any(part.op.name == "log" for part in topological([x])):
+        return None  # exp(log(0)) is 0
     return x if same and uniform(at_zero.inputs[1]) == 0 else None
 
 

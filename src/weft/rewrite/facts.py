@@ -5,6 +5,7 @@ known the answer is False, and a rule that needs the fact does not apply. How fa
 they look is bounded, so that asking is cheap and a deep graph needs no stack.
 """
 
+from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -85,6 +86,7 @@ def normal(number: float, dtype: DType) -> bool:
     return number == 0 or bool(kind.tiny <= abs(number) <= kind.max)
 
 
+@lru_cache(maxsize=8192)
 def nonnegative(node: Node, depth: int = DEPTH) -> bool:
     """Tell whether no value of `node` can be below 0.
 
@@ -124,6 +126,7 @@ def nonnegative(node: Node, depth: int = DEPTH) -> bool:
 _POSITIVE = frozenset(("exp", "softmax", "sigmoid", "softplus"))
 
 
+@lru_cache(maxsize=8192)
 def positive(node: Node, depth: int = DEPTH) -> bool:
     """Tell whether every value of `node` is above 0, but for numbers too small to tell.
 
@@ -144,18 +147,23 @@ def positive(node: Node, depth: int = DEPTH) -> bool:
     if name in ("sum", "prod", "max", "min"):
         (x,) = inputs
         lengths = [x.shape[a] for a in node.params["axis"]]
-        some = all(isinstance(size, int) and size > 0 for size in lengths)
-        return some and positive(x, depth - 1)
+        return all(map(_some, lengths)) and positive(x, depth - 1)
     if name == "add":
         below = all(nonnegative(i, depth - 1) for i in inputs)
         return below and any(positive(i, depth - 1) for i in inputs)
     if name == "power" or name in ("take", "take_along_axis"):
         return positive(inputs[0], depth - 1)
+    if name == "maximum":
+        return any(positive(i, depth - 1) for i in inputs)
+    if name in ("where", "minimum"):
+        branches = inputs[1:] if name == "where" else inputs
+        return all(positive(i, depth - 1) for i in branches)
     if name in ("multiply", "divide") or (name in _HAND_ON and node.dtype.kind == "f"):
         return all(positive(i, depth - 1) for i in inputs)
     return False
 
 
+@lru_cache(maxsize=8192)
 def at_most_one(node: Node, depth: int = DEPTH) -> bool:
     """Tell whether every value of `node` is known to lie between 0 and 1.
 
@@ -210,14 +218,14 @@ def simplex(node: Node, axes: tuple[int, ...], depth: int = DEPTH) -> bool:
             return False
         return bool(np.all(value >= 0) and np.all(value.sum(axis) == 1))
     if name == "softmax":
-        return bool(node.params["axis"] == axis) and node.shape[axis] != 0
+        return bool(node.params["axis"] == axis) and _some(node.shape[axis])
     if name == "one_hot":
-        return axis == node.ndim - 1
+        return axis == node.ndim - 1 and _some(node.shape[axis])
     if name == "divide":  # x / sum(x)
         x, total = node.inputs
         ours = total.op.name == "sum" and total.inputs[0] is x
         kept = ours and total.params == {"axis": axes, "keepdims": True}
-        return kept and nonnegative(x, depth - 1)
+        return kept and _some(x.shape[axis]) and nonnegative(x, depth - 1)
     if name in ("stop_gradient", "cast"):
         x = node.inputs[0]
         return node.dtype.kind == "f" and simplex(x, axes, depth - 1)
@@ -236,6 +244,17 @@ def simplex(node: Node, axes: tuple[int, ...], depth: int = DEPTH) -> bool:
         whole = node.params["pieces"][axis] == (0, node.inputs[0].shape[axis], 1)
         return whole and simplex(node.inputs[0], axes, depth - 1)
     return False
+
+
+def _some(size: object) -> bool:
+    """Tell whether an axis is known not to be empty."""
+    return isinstance(size, int) and size > 0
+
+
+def forget() -> None:
+    """Let go of the nodes of which something was found out."""
+    for found in (nonnegative, positive, at_most_one):
+        found.cache_clear()
 
 
 def same_axis(

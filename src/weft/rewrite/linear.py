@@ -119,7 +119,8 @@ def _linear(node: Node, depth: int) -> Form:
             by = c if name == "multiply" else 1 / c
             return plus({}, linear(x, depth), by, depth)
         if name == "multiply":
-            return times(*node.inputs, depth)
+            x, y = node.inputs
+            return times(x, y, depth)
     if name == "log_softmax":
         (z,) = node.inputs
         total = lse(z, (node.params["axis"],), True, depth)

@@ -23,7 +23,8 @@ from weft.graph.node import DType, Node
 from weft.ops.arithmetic import power, sqrt, square
 from weft.ops.reduce import softmax
 from weft.ops.special import exp, sigmoid
-from weft.rewrite.facts import DEPTH, nonnegative, normal, uniform
+from weft.rewrite import facts
+from weft.rewrite.facts import DEPTH, normal, positive, uniform
 from weft.rewrite.linear import (
     Form,
     beside,
@@ -449,17 +450,32 @@ _READERS = {
 }
 
 
-def is_nonnegative(product: Product) -> bool:
-    """Tell whether its value cannot be below 0."""
-    return product.coefficient >= 0 and all(
-        nonnegative(node) or k % 2 == 0 for node, k in product.rest.items()
-    )
+def is_weighted(product: Product) -> bool:
+    """Tell whether it is a positive formula or a choice, times an exponential.
+
+    Then its logarithm has a derivative wherever it has one itself: a weight of 0 that
+    is differentiated by would be divided by.
+    """
+    return product.coefficient > 0 and all(map(_is_weight, product.rest))
+
+
+def _is_weight(node: Node) -> bool:
+    if positive(node):
+        return True
+    while node.op.name in ("reshape", "transpose", "slice", "broadcast_to", "cast"):
+        (node,) = node.inputs
+    if node.op.name == "where":
+        return all((uniform(i) or 0) >= 0 for i in node.inputs[1:]) and all(
+            uniform(i) is not None for i in node.inputs[1:]
+        )
+    return node.op.name == "one_hot" or node.dtype.kind == "b"
 
 
 def forget() -> None:
     """Let go of the nodes that were read."""
     read.cache_clear()
     linear.cache_clear()
+    facts.forget()
 
 
 def _node(value: object) -> Node:

@@ -94,6 +94,9 @@ def simplify(nodes: Any, trace: bool = False) -> Any:
     *fast* spares work. The derivative of what is returned is the derivative of what
     was given, so it does not matter whether `grad` comes before or after.
 
+    What is stated of an input is taken as given: with ``simplex=-1`` its sum is 1, a
+    constant, so derivatives with respect to that input are those on the simplex.
+
     Parameters
     ----------
     nodes : Node or tree of Node

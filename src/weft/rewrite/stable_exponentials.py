@@ -16,7 +16,7 @@ from weft.ops.index import take_along_axis
 from weft.ops.record import OPS
 from weft.ops.special import expm1, sigmoid, tanh
 from weft.ops.structure import broadcast_to, expand_dims, reshape, transpose
-from weft.rewrite.facts import DEPTH, SELECTIONS, exponential, uniform
+from weft.rewrite.facts import DEPTH, SELECTIONS, exponential, positive, uniform
 from weft.rewrite.linear import (
     Form,
     constant_along,
@@ -115,7 +115,7 @@ def terms(node: Node) -> list[Product]:
         top, sign, left = stack.pop()
         name = top.op.name
         sums = name in ("add", "subtract", "negative") and exponential(top)
-        if sums and left and len(stack) < DEPTH:
+        if sums and left and len(stack) + len(found) < DEPTH:
             signs = {"add": (1, 1), "subtract": (1, -1), "negative": (-1,)}[name]
             below = zip(top.inputs, signs, strict=True)
             stack += reversed([(i, sign * s, left - 1) for i, s in below])
@@ -285,9 +285,14 @@ def transposed_zeros(node: Node) -> Node | None:
 
 @rule("divide", of=("where",))
 def reciprocal_of_choice(node: Node) -> Node | None:
-    """``x / where(c, u, v) -> where(c, x / u, x / v)``, of exponential formulas."""
+    """``x / where(c, u, v) -> where(c, x / u, x / v)``, of exponential formulas.
+
+    Where both are positive: what is divided by may have been chosen not to be 0.
+    """
     x, choice = node.inputs
     if choice.op.name != "where" or not exponential(choice):
+        return None
+    if not all(map(positive, choice.inputs[1:])):
         return None
     condition, *branches = choice.inputs
     return fitting(

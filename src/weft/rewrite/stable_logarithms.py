@@ -13,26 +13,42 @@ from weft.graph.leaf import constant
 from weft.graph.node import Node, intern
 from weft.ops.arithmetic import abs as absolute
 from weft.ops.arithmetic import maximum
-from weft.ops.logic import where
+from weft.ops.logic import logical_and, where
 from weft.ops.record import OPS
 from weft.ops.special import expm1, log, log1p, softplus
-from weft.rewrite.facts import DEPTH, SELECTIONS, exponential, nonnegative, uniform
+from weft.rewrite.facts import (
+    DEPTH,
+    SELECTIONS,
+    exponential,
+    nonnegative,
+    positive,
+    uniform,
+)
 from weft.rewrite.linear import linear, negated, plain, stable_sum
-from weft.rewrite.product import Product, is_nonnegative, read
+from weft.rewrite.product import Product, is_weighted, read
 from weft.rewrite.rule import Rule, rule
 from weft.rewrite.stable_exponentials import fitting
 from weft.rewrite.views import VIEWS, reduced
+
+# What loses no value.
+_KEEPING_ALL = ("reshape", "transpose", "broadcast_to", "concatenate", "cast")
 
 
 @rule("log", of=(*SELECTIONS, "concatenate", "cast", "maximum", "minimum", "where"))
 def log_of_choice(node: Node) -> Node | None:
     """``log(x[i]) -> log(x)[i]``, ``log(max(x, y)) -> max(log(x), log(y))``, ...
 
-    For a formula of exponentials, through whatever moves, joins or chooses values.
+    For a formula of exponentials, through whatever moves, joins or chooses values. What
+    is not chosen has to be positive, for its logarithm is then taken as well.
     """
     (x,) = node.inputs
     name = x.op.name
     if not exponential(x):
+        return None
+    chosen = {"where": x.inputs[1:], "maximum": x.inputs, "minimum": x.inputs}
+    if name not in _KEEPING_ALL and not all(
+        map(positive, chosen.get(name, x.inputs[:1]))
+    ):
         return None
     if name in (*SELECTIONS, "cast"):
         inputs = (log(x.inputs[0]), *x.inputs[1:])
@@ -102,7 +118,8 @@ def log_of_complement(node: Node) -> Node | None:
     if minus.inputs[0].op.name != "expm1":
         return None
     (x,) = minus.inputs[0].inputs
-    near = x > -math.log(2)
+    # Above 0 there is no logarithm, which the branch for what is far below says.
+    near = logical_and(x > -math.log(2), x <= 0)
     # Each branch sees only what it is right for, so that its slope is finite too.
     close = where(near, x, -1)
     far = where(near, -1, x)
@@ -127,19 +144,19 @@ def log_of_product(node: Node) -> Node | None:
 
 @rule("log", of=("sum",))
 def log_of_weighted_sum(node: Node) -> Node | None:
-    """``log(sum(w * exp(z))) -> logsumexp(z + log(w))``, `w` not negative."""
+    """``log(sum(w * exp(z))) -> logsumexp(z + log(w))``, `w` positive or one-hot."""
     (total,) = node.inputs
     (x,) = total.inputs
     if not exponential(x):
         return None
     found = read(x)
-    if not found.form or not found.rest or not is_nonnegative(found):
+    if not found.form or not found.rest or not is_weighted(found):
         return None
     weights, _ = Product(found.coefficient, {}, found.rest).write(node.dtype)
-    form = stable_sum(found.form)
-    z = fitting(
-        (plain(found.form, x.dtype) if form is None else form) + log(weights), x
-    )
+    exponent = stable_sum(found.form)
+    if exponent is None:
+        exponent = plain(found.form, x.dtype)
+    z = fitting(exponent + log(weights), x)
     if z is None:
         return None
     return reduced("logsumexp", z, total.params["axis"], total.params["keepdims"])
@@ -149,10 +166,10 @@ def log_of_weighted_sum(node: Node) -> Node | None:
 def log_of_two(node: Node) -> Node | None:
     """``log(u * exp(x) + v * exp(y)) -> logaddexp(x + log(u), y + log(v))``.
 
-    Written as ``max(a, b) + softplus(-|a - b|)``; `u` and `v` not negative.
+    Written as ``max(a, b) + softplus(-|a - b|)``; `u` and `v` positive or one-hot.
     """
     parts = [read(i) for i in node.inputs[0].inputs]
-    if not all(is_nonnegative(part) and part.coefficient for part in parts):
+    if not all(is_weighted(part) for part in parts):
         return None
     if not all(part.form for part in parts):
         return None
@@ -173,8 +190,9 @@ def log_of_power(node: Node) -> Node | None:
         return half
     n = uniform(raised.inputs[1])
     if n is None or n == 0:
-        times = raised.inputs[1] * log(x)
-        return fitting(times, node) if n is None and exponential(x) else None
+        if n is not None or not exponential(x) or not positive(x):
+            return None
+        return fitting(raised.inputs[1] * log(x), node)
     inside = x if n % 2 or nonnegative(x) else absolute(x)
     return fitting(log(inside) * constant(n, node.dtype), node)
 
@@ -183,11 +201,12 @@ def log_of_power(node: Node) -> Node | None:
 def log_of_quotient(node: Node) -> Node | None:
     """``log(x / y) -> log(x) - log(y)``, ``log(x * y) -> log(x) + log(y)``.
 
-    Where one of the two is known not to be negative.
+    Where one is a formula of exponentials, and one is known not to be negative: of
+    others the logarithms may be alike, and their difference then has fewer digits.
     """
     (whole,) = node.inputs
     x, y = whole.inputs
-    if not (nonnegative(x) or nonnegative(y)):
+    if not (exponential(x) or exponential(y)) or not (nonnegative(x) or nonnegative(y)):
         return None
     for part in (x, y):
         c = uniform(part)
@@ -255,11 +274,16 @@ def _open(terms: list[Node]) -> int:
 
 
 def _is_log_probability(term: Node) -> bool:
-    while term.op.name in VIEWS:
-        term = term.inputs[0]
-    if term.op.name in ("multiply", "divide"):
-        return any(_is_log_probability(i) for i in term.inputs)
-    return term.op.name in ("softplus", "log_softmax")
+    seen, stack = {term}, [term]
+    while stack:
+        top = stack.pop()
+        if top.op.name in ("softplus", "log_softmax"):
+            return True
+        factors = top.inputs if top.op.name in ("multiply", "divide") else ()
+        below = top.inputs[:1] if top.op.name in VIEWS else factors
+        stack += [i for i in below if i not in seen]
+        seen.update(below)
+    return False
 
 
 LOGARITHMS: tuple[Rule, ...] = (

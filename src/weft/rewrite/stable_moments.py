@@ -6,6 +6,7 @@ origin. The scale is `stop_gradient` of the largest element: the value does not 
 on it, so the derivative does not either.
 """
 
+from weft.graph.dim import Dim
 from weft.graph.leaf import CONSTANT
 from weft.graph.node import Node
 from weft.ops.arithmetic import abs as absolute
@@ -34,10 +35,17 @@ def hypotenuse(node: Node) -> Node | None:
 
 @rule("sqrt", of=("sum",))
 def norm(node: Node) -> Node | None:
-    """``sqrt(sum(x**2)) -> m * sqrt(sum((x / m)**2))``, m the largest ``|x|``."""
+    """``sqrt(sum(x**2)) -> m * sqrt(sum((x / m)**2))``, m the largest ``|x|``.
+
+    Over axes that are known not to be empty.
+    """
     (total,) = node.inputs
     x, axes = _root(total.inputs[0]), total.params["axis"]
-    if x is None or _is_scaled(x) or any(x.shape[a] == 0 for a in axes):
+    # Of no numbers there is no largest one.
+    if x is None or _is_scaled(x):
+        return None
+    # Of no numbers there is no largest one.
+    if any(isinstance(x.shape[a], Dim) or x.shape[a] == 0 for a in axes):
         return None
     scale = _scale(largest(absolute(x), axes, keepdims=True))
     root = sqrt(sum_over(square(x / scale), axes, keepdims=True))
@@ -123,7 +131,11 @@ def _mean(node: Node) -> tuple[Node, tuple[int, ...], bool, object] | None:
 
 @rule("multiply")
 def entropy_at_zero(node: Node) -> Node | None:
-    """``x * log(x) -> 0`` at 0, the limit, also within ``x * (log(x) - y)``."""
+    """``x * log(x) -> 0`` at 0, the limit, also within ``x * (log(x) - y)``.
+
+    There the derivative with respect to x is 0 as well, where that of the formula is
+    infinite: a share of nothing is taken to stay one.
+    """
     for x, other in (node.inputs, node.inputs[::-1]):
         if x.op is CONSTANT or x.dtype.kind != "f":
             continue

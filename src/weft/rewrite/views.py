@@ -117,10 +117,11 @@ def simple(node: Node) -> Node:
         return node
     x = node.inputs[0]
     if name == "cast":
-        # There and back, also through a narrower type: that much is not lost, then.
-        back = x.op.name == "cast" and x.dtype.kind == "f"
-        if back and x.inputs[0].dtype == node.dtype:
-            return x.inputs[0]
+        # There and back, if nothing was lost on the way.
+        if x.op.name == "cast" and x.inputs[0].dtype == node.dtype:
+            kinds = (node.dtype.kind, x.dtype.kind)
+            if kinds == ("f", "f") and x.dtype.itemsize >= node.dtype.itemsize:
+                return x.inputs[0]
         return x if x.dtype == node.dtype else node
     if name == "transpose" and x.op.name == "take_along_axis":
         axis = node.params["axes"].index(x.params["axis"])
