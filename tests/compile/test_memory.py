@@ -164,6 +164,22 @@ def test_what_fits_is_left_alone():
     assert "again: " not in str(program)
 
 
+@pytest.mark.parametrize("count", [1, 7, 64, 300])
+def test_what_is_counted_is_the_peak_and_what_lies_beside(count):
+    """The peak is the least; what a program says that it takes is enough, and exact."""
+    net = deep(6)
+    outputs = [net.outputs, *net.updates.values()]
+    net = Net(net.inputs, outputs, {}, net.state)
+    ample = net.program(1 << 40)
+    ample(*rows(count))
+    without = ample.saving.without
+    assert without == ample.saving.bytes == arena_of(ample)
+    assert weft.cost(outputs, n=count).peak_bytes <= without
+    exact = net.program(without)
+    exact(*rows(count))
+    assert not exact.saving.again
+
+
 # Runs -------------------------------------------------------------------------------
 
 

@@ -204,3 +204,23 @@ def test_a_missing_value_is_told():
     x, y, _ = scalars()
     with pytest.raises(weft.FeedError, match="y"):
         weft.trace(x * y, {x: 1.0})
+
+
+def test_every_name_is_taken_once():
+    names = ("J", "cost", "J_", "J_2", "w", "w_2")
+    leaves = [weft.input(name, (), "float64") for name in names]
+    twin = weft.parameter("w", (), "float64")
+    cost = weft.sin(leaves[4]) * weft.exp(twin)
+    for leaf in leaves[:4] + leaves[5:]:
+        cost = cost * leaf
+    text = str(weft.derive(cost, twin))
+    assert "J_3 = " in text
+    assert "exp(w_3)" in text
+    assert "sin(w)" in text
+    end = text[text.index("simplified: dJ_3/dw_3 =") :]
+    assert "exp(w_3)" in end
+    assert "sin(w)" in end
+    latex = weft.derive(cost, twin).latex()
+    assert latex.count("w_{3}") > 3
+    table = weft.trace(cost, dict.fromkeys([*leaves, twin], 1.0))
+    assert "dJ_3/dw_3" in str(table)

@@ -193,6 +193,23 @@ def test_arrows_that_need_not_cross_do_not():
     assert order == sorted(range(3), key=lambda i: xs[5 - i])
 
 
+def test_a_deep_graph_is_laid_out_by_a_bounded_number_of_steps(monkeypatch):
+    """Each level is read by the last: there are places for arrows by the square."""
+    x, h = weft.input("x", ("n", 8)), 0
+    weights = [weft.parameter(f"W{i}", (8, 8)) for i in range(60)]
+    for weight in weights:
+        h = weft.tanh((h + x) @ weight)
+    placed = []
+
+    def counted(wanted, weights):
+        placed.append(len(wanted))
+        return isotonic(wanted, weights)
+
+    monkeypatch.setattr("weft.show.layout.isotonic", counted)
+    layered(diagram_of(weft.mean(h), wrt=weights, limit=1000))
+    assert sum(placed) <= 120_000
+
+
 def test_a_circle_of_arrows_is_refused():
     boxes = (Box(("a",)), Box(("b",)))
     with pytest.raises(GraphError, match="circle"):
@@ -227,6 +244,17 @@ def test_names_are_escaped_in_the_svg():
     svg = weft.draw(weft.exp(weft.input(name, ()))).svg
     assert "<script" not in svg
     assert name in [element.text for element in ElementTree.fromstring(svg).iter()]
+
+
+@pytest.mark.parametrize("bad", ["\x00", "\x1b", "\x1f\ufffe", "\ud800", "a\udfffb"])
+def test_characters_that_no_xml_has_are_replaced(bad, tmp_path):
+    node = weft.exp(weft.input(f"x{bad}y", ()))
+    picture = weft.draw(node)
+    texts = [element.text for element in ElementTree.fromstring(picture.svg).iter()]
+    assert re.sub("[\0\x1b\x1f\ufffe\ud800\udfff]", "\ufffd", f"x{bad}y") in texts
+    for ending in ("svg", "png", "pdf"):
+        assert picture.save(tmp_path / f"a.{ending}").stat().st_size > 0
+    assert dot(diagram_of(node)).encode()
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,11 @@ def compile(
         same to the last bit. ``print(program)`` shows what is computed again. What
         fits depends on sizes, and so it is planned when they are known: here, or by
         the first call. The program as a whole keeps to it: memory is not kept for
-        other sizes than the latest, and calls from several threads take turns. Machine
-        code only.
+        other sizes than the latest, and calls from several threads take turns. Counted
+        is all that ``weft.cost(...).peak_bytes`` is, and what lies beside: gaps, copies
+        of small inputs and of the rows that a run gathers, and room for the tiles of
+        products. ``program.saving`` says what it comes to (``bytes``), and what it
+        would without computing again (``without``). Machine code only.
 
     Returns
     -------

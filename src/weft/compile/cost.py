@@ -34,7 +34,11 @@ class Cost:
         Read and written by all kernels, each buffer once per kernel.
     peak_bytes : int
         The most that values take at one time, outputs among them; inputs, parameters
-        and constants lie beside.
+        and constants lie beside. A program takes a little more, and ``memory=`` of
+        `weft.compile` counts that too: gaps between values of different sizes, copies
+        of inputs of at most 4096 bytes and of the rows that a run gathers, and where
+        there are products room for their tiles, which depends on the machine. So this
+        may be too little for a budget, by as much; ``program.saving.without`` is not.
 
     Examples
     --------

@@ -93,7 +93,7 @@ class CurvatureOperator(LinearOperator):  # type: ignore[misc]
         given = np.asarray(X)
         if np.iscomplexobj(given):
             raise FeedError(
-                f"a vector of {given.dtype} was given, and the matrix is real: multiply "
+                f"a vector of {given.dtype} was given and the matrix is real: multiply "
                 "its real and its imaginary part"
             )
         if not self._checked:

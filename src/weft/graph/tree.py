@@ -54,18 +54,23 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
     {'W': 'x', 'b': ['y', 'z']}
     """
     leaves: list[Any] = []
-
-    def visit(part: Any) -> Structure:
-        if isinstance(part, dict):
-            parts = tuple(visit(v) for v in part.values())
-            return Structure(type(part), tuple(part), parts)
-        if isinstance(part, (list, tuple)):
-            return Structure(type(part), (), tuple(visit(v) for v in part))
-        leaves.append(part)
-        return _LEAF
-
-    structure = visit(tree)
+    structure = _structure(tree, leaves)
     return leaves, structure
+
+
+# Functions of their own, not inside others: one that calls itself from inside another
+# is garbage in a circle after each call, and these are called at every step.
+
+
+def _structure(part: Any, leaves: list[Any]) -> Structure:
+    """Describe a part, and append its leaves."""
+    if isinstance(part, dict):
+        parts = tuple([_structure(v, leaves) for v in part.values()])
+        return Structure(type(part), tuple(part), parts)
+    if isinstance(part, (list, tuple)):
+        return Structure(type(part), (), tuple([_structure(v, leaves) for v in part]))
+    leaves.append(part)
+    return _LEAF
 
 
 def unflatten(structure: Structure, leaves: Any) -> Any:
@@ -77,21 +82,22 @@ def unflatten(structure: Structure, leaves: Any) -> Any:
         If there are more or fewer leaves than places.
     """
     rest = iter(leaves)
-
-    def build(part: Structure) -> Any:
-        if part.kind is None:
-            return _next(rest)
-        if issubclass(part.kind, dict):
-            return dict(zip(part.keys, map(build, part.parts), strict=True))
-        values = [build(p) for p in part.parts]
-        if part.kind in (list, tuple):
-            return part.kind(values)
-        return part.kind(*values)
-
-    tree = build(structure)
+    tree = _build(structure, rest)
     if next(rest, rest) is not rest:
         raise GraphError("more leaves were given than the structure has places")
     return tree
+
+
+def _build(part: Structure, rest: Iterator[Any]) -> Any:
+    """Put the next leaves into the places of a part."""
+    if part.kind is None:
+        return _next(rest)
+    values = [_build(p, rest) for p in part.parts]
+    if issubclass(part.kind, dict):
+        return dict(zip(part.keys, values, strict=True))
+    if part.kind in (list, tuple):
+        return part.kind(values)
+    return part.kind(*values)
 
 
 def _next(rest: Iterator[Any]) -> Any:
@@ -126,14 +132,15 @@ def paths(tree: Any) -> list[str]:
     ['0/W', '0/b']
     """
     found: list[str] = []
-
-    def visit(part: Any, way: str) -> None:
-        if isinstance(part, (dict, list, tuple)):
-            pairs = part.items() if isinstance(part, dict) else enumerate(part)
-            for key, child in pairs:
-                visit(child, f"{way}/{key}" if way else str(key))
-        else:
-            found.append(way)
-
-    visit(tree, "")
+    _name(tree, "", found)
     return found
+
+
+def _name(part: Any, way: str, found: list[str]) -> None:
+    """Append the ways to the leaves of a part."""
+    if isinstance(part, (dict, list, tuple)):
+        pairs = part.items() if isinstance(part, dict) else enumerate(part)
+        for key, child in pairs:
+            _name(child, f"{way}/{key}" if way else str(key), found)
+    else:
+        found.append(way)

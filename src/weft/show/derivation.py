@@ -10,6 +10,7 @@ written as what it makes of the derivative ``g`` that comes from above (equation
 Everything written is a node as well, so that a derivation can be evaluated and checked.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -18,9 +19,9 @@ from weft.differentiate.sides import carries, derivative_of
 from weft.graph.errors import GraphError
 from weft.graph.latex import clauses_of
 from weft.graph.leaf import Leaf, constant, input
-from weft.graph.node import Node, describe
+from weft.graph.node import Node, describe, intern
 from weft.graph.text import text, written
-from weft.graph.walk import reached_from, topological
+from weft.graph.walk import leaves, reached_from, rebuild, topological
 from weft.ops import broadcast_to
 from weft.ops.record import Op, Value
 from weft.rewrite import fast, simplify
@@ -129,7 +130,7 @@ class Derivation:
         for rule, local, value in rows:
             lines.append(f"  {rule:{widths[0]}}  {local:{widths[1]}}  {value}")
         lines += ["", f"simplified: {top}/d{names[self.leaf]} ="]
-        lines += [f"  {line}" for line in text(self.result).splitlines()]
+        lines += [f"  {line}" for line in text(self._end(names)).splitlines()]
         return "\n".join(lines)
 
     def latex(self) -> str:
@@ -151,14 +152,26 @@ class Derivation:
             value = _typeset(step.product, names)
             lines.append(rf"\frac{{{top}}}{{{below}}} &{sign} {chain} = {value}")
         end = rf"\frac{{{top}}}{{\partial {names[self.leaf]}}}"
-        (formula,), clauses = clauses_of(self.result)
+        (formula,), clauses = clauses_of(self._end(plain))
         lines.append(f"{end} &= {formula.body}")
         lines += [f"{name} &= {part.body}" for name, part in clauses]
         inside = " \\\\\n".join(lines)
         return f"\\begin{{aligned}}\n{inside}\n\\end{{aligned}}"
 
     def _names(self) -> dict[Node, str]:
-        return named([node for node, _ in reversed(self.sums)], self.cost)
+        """Name the nodes on the way, and all leaves, so that no two have one name."""
+        called = [node for node in topological([self.cost]) if node.name]
+        way = [node for node, _ in reversed(self.sums) if not node.name]
+        return named([*called, *way], self.cost)
+
+    def _end(self, names: Mapping[Node, str]) -> Node:
+        """Return the result of leaves that are called as they are named here."""
+        other = {
+            leaf: input(names[leaf], leaf.shape, leaf.dtype)
+            for leaf in leaves([self.result])
+            if names.get(leaf, leaf.name) != leaf.name
+        }
+        return rebuild([self.result], other, _on)[0]
 
     def _written_out(self) -> list[Node]:
         """The nodes on the way that have a formula of their own."""
@@ -176,6 +189,12 @@ class Derivation:
 
     def _ways(self, node: Node) -> int:
         return sum(step.input is node for step in self.steps)
+
+
+def _on(node: Node, inputs: tuple[Node, ...]) -> Node:
+    """Return the op of a node on other inputs."""
+    assert isinstance(node.op, Op)
+    return intern(node.op, inputs, node.params)
 
 
 def _typeset(node: Node, names: dict[Node, str]) -> str:

@@ -27,7 +27,9 @@ from weft.show.diagram import LEFT, RIGHT, Diagram
 _GAP, _ARROW_GAP, _ROW_GAP, _MARGIN = 22.0, 12.0, 34.0, 16.0
 # Between corridors, and between an arrow's run and the box it comes to.
 _CORRIDOR, _RUN = 7.0, 10.0
-_ORDER_SWEEPS, _PLACE_SWEEPS = 24, 30
+# How often all are gone through at most, for their order and for their places; where
+# that would be more visits than so many, less often, but twice.
+_ORDER_SWEEPS, _PLACE_SWEEPS, _VISITS = 24, 30, 120_000
 
 
 @final
@@ -175,6 +177,10 @@ class _Grid:
             self.above[lower].append(upper)
         return chain
 
+    def _sweeps(self, most: int) -> int:
+        """Return how often everything may be gone through."""
+        return max(2, min(most, _VISITS // len(self.rows)))
+
     # Order ----------------------------------------------------------------------------
 
     def order(self) -> None:
@@ -182,12 +188,13 @@ class _Grid:
         rows = sorted(self.layers)
         for row in rows:
             self.layers[row].sort(key=lambda i: self.lanes[i])
+        place = self._within_rows()
         best, fewest = self._copy(), self._crossings(rows)
-        for sweep in range(_ORDER_SWEEPS):
+        for sweep in range(self._sweeps(_ORDER_SWEEPS)):
             down = sweep % 2 == 0
             near = self.above if down else self.below
             for row in rows if down else reversed(rows):
-                self._sort(row, near)
+                self._sort(row, near, place)
             crossings = self._crossings(rows)
             if crossings < fewest:
                 best, fewest = self._copy(), crossings
@@ -198,19 +205,27 @@ class _Grid:
     def _copy(self) -> dict[int, list[int]]:
         return {row: list(layer) for row, layer in self.layers.items()}
 
-    def _sort(self, row: int, near: dict[int, list[int]]) -> None:
-        place = {i: k for layer in self.layers.values() for k, i in enumerate(layer)}
+    def _within_rows(self) -> list[int]:
+        """Return for everything how many stand left of it in its row."""
+        place = [0] * len(self.rows)
+        for layer in self.layers.values():
+            for k, i in enumerate(layer):
+                place[i] = k
+        return place
 
+    def _sort(self, row: int, near: dict[int, list[int]], place: list[int]) -> None:
         def barycentre(i: int) -> tuple[int, float]:
             beside = near[i]
             mean = sum(place[j] for j in beside) / len(beside) if beside else place[i]
             return self.lanes[i], mean
 
         self.layers[row].sort(key=barycentre)
+        for k, i in enumerate(self.layers[row]):
+            place[i] = k
 
     def _crossings(self, rows: Sequence[int]) -> int:
         total = 0
-        place = {i: k for layer in self.layers.values() for k, i in enumerate(layer)}
+        place = self._within_rows()
         for row in rows:
             for lane in (LEFT, RIGHT):
                 ends = [
@@ -235,10 +250,11 @@ class _Grid:
             ):
                 at += 0.0 if left is None else self._gap(left, i)
                 xs[i] = at
-        for sweep in range(_PLACE_SWEEPS):
+        sweeps = self._sweeps(_PLACE_SWEEPS)
+        for sweep in range(sweeps):
             down = sweep % 2 == 0
             for row in rows if down else reversed(rows):
-                self._settle(row, xs, down, sweep >= _PLACE_SWEEPS // 2)
+                self._settle(row, xs, down, sweep >= sweeps // 2)
         self._side_by_side(xs)
         return xs
 

@@ -6,12 +6,13 @@ place first, then moved there.
 """
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any, final
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax import saxutils
 
 from weft.graph.errors import GraphError
 from weft.show.style import FONT, INK, MUTED, PAPER
@@ -169,11 +170,11 @@ def svg(picture: Picture) -> str:
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" role="img" font-family="{FONT}" '
-        f"aria-label={quoteattr(picture.title)}>",
+        f"aria-label={saxutils.quoteattr(writable(picture.title))}>",
         f'<rect width="{width}" height="{height}" fill="{PAPER}"/>',
     ]
     for group in picture.groups:
-        tip = f"<title>{escape(group.tip)}</title>" if group.tip else ""
+        tip = f"<title>{_escaped(group.tip)}</title>" if group.tip else ""
         shapes = "".join(map(_element, group.shapes))
         lines.append(f'<g class="{group.kind}">{tip}{shapes}</g>')
     return "\n".join([*lines, "</svg>"]) + "\n"
@@ -205,8 +206,31 @@ def _element(shape: Shape) -> str:
             # Browsers differ in what they take for the middle of a letter's height.
             place = f'x="{_short(x)}" y="{_short(y + 0.35 * shape.size)}"'
             paint = f'font-size="{shape.size}" fill="{shape.colour}"{weight}'
-            text = escape(shape.text)
+            text = _escaped(shape.text)
             return f'<text {place} text-anchor="middle" {paint}>{text}</text>'
+
+
+# What XML 1.0 has no place for, escaped or not: control characters and lone surrogates.
+_FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def writable(text: str) -> str:
+    r"""Return a text with U+FFFD for each character that no file can have.
+
+    References
+    ----------
+    Extensible Markup Language (XML) 1.0, fifth edition, production 2, Char.
+
+    Examples
+    --------
+    >>> writable("a\x00b\udc80 \t<") == "a\ufffdb\ufffd \t<"
+    True
+    """
+    return _FORBIDDEN.sub("\ufffd", text)
+
+
+def _escaped(text: str) -> str:
+    return saxutils.escape(writable(text))
 
 
 def _dashes(shape: Rectangle | Line) -> str:
@@ -320,7 +344,7 @@ def _draw(axes: object, shape: Shape, order: int) -> None:
             axes.text(
                 x,
                 y,
-                shape.text,
+                writable(shape.text),
                 fontsize=shape.size,
                 color=shape.colour,
                 fontfamily="DejaVu Sans",

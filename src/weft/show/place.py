@@ -9,7 +9,15 @@ from weft.graph.errors import GraphError
 from weft.show.curves import Point
 from weft.show.diagram import LEFT, RIGHT, SMALL, TITLE, Box, Diagram
 from weft.show.layout import Layout, layered
-from weft.show.picture import Group, Label, Line, Picture, Rectangle, note
+from weft.show.picture import (
+    Group,
+    Label,
+    Line,
+    Picture,
+    Rectangle,
+    note,
+    writable,
+)
 from weft.show.style import ARROWS, INK, MUTED, STYLES
 
 _HEADING = 26.0
@@ -127,7 +135,7 @@ def dot(diagram: Diagram) -> str:
 
 
 def _quoted(text: str) -> str:
-    return re.sub(r'(["\\])', r"\\\1", text).replace("\n", " ")
+    return re.sub(r'(["\\])', r"\\\1", writable(text)).replace("\n", " ")
 
 
 def graphviz(diagram: Diagram) -> Layout:

@@ -511,14 +511,17 @@ def _forget_oldest(frames: dict[Any, Any]) -> None:
 
 def _batch(fed: Sequence[Array], how: Sequence[str], count: int) -> list[Array]:
     """Return arrays shaped like what one step of a run is given; they hold nothing."""
-    shapes = {
-        "gathered": lambda a: (count, *a.shape[1:]),
-        "stepped": lambda a: a.shape[1:],
-        "whole": lambda a: a.shape,
-    }
-    return [
-        np.broadcast_to(np.empty((), a.dtype), shapes[h](a))
+    shapes = [
+        (count, *a.shape[1:])
+        if h == "gathered"
+        else a.shape[1:]
+        if h == "stepped"
+        else a.shape
         for a, h in zip(fed, how, strict=True)
+    ]
+    return [
+        np.broadcast_to(np.empty((), a.dtype), shape)
+        for a, shape in zip(fed, shapes, strict=True)
     ]
 
 
