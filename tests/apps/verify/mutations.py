@@ -556,8 +556,13 @@ MUTATIONS = (
     ),
     Mutation(
         "hidden units forget their bias",
-        "S32 S44",
+        "S12 S32 S44",
         _on(nn.HiddenUnit, preactivation=lambda self, params, x: x @ params["W"]),
+    ),
+    Mutation(
+        "output units forget their bias",
+        "S1 S12 S20",
+        _on(nn.OutputUnit, raw=lambda self, params, h: h @ params["W"]),
     ),
     Mutation(
         "a map of low rank is twice as large",

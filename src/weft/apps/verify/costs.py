@@ -4,7 +4,7 @@ import numpy as np
 
 import weft
 from weft.apps.verify.claim import Evidence, at_least, at_most, claim, evidence
-from weft.apps.verify.tools import gap, largest, line_fit, rng
+from weft.apps.verify.tools import drawn, gap, largest, line_fit, rng
 from weft.graph.tree import flatten
 
 nn = weft.nn
@@ -14,7 +14,7 @@ nn = weft.nn
 def mean_of_losses() -> Evidence:
     """J is the mean of L over the rows; a weight of 2 counts a row twice."""
     network = nn.mlp([4], "tanh", nn.Gaussian())
-    values = network.init(seed=0, in_features=3, dtype="float64")
+    values = drawn(network.init(seed=0, in_features=3))
     params = weft.graph.tree.tree_map(weft.constant, values)
     x, y = weft.input("x", ("n", 3), "float64"), weft.input("y", ("n",), "float64")
     w = weft.input("w", ("n",), "float64")
@@ -58,7 +58,7 @@ def mean_of_gradients() -> Evidence:
     """
     network = nn.mlp([4], "tanh", nn.Gaussian())
     params = network.symbols(3, "float64")
-    values = network.init(seed=0, in_features=3, dtype="float64")
+    values = drawn(network.init(seed=0, in_features=3))
     x, y = weft.input("x", ("n", 3), "float64"), weft.input("y", ("n",), "float64")
     cost, _ = network.cost(params, x, y, nn.Predict())
     leaves = flatten(params)[0]

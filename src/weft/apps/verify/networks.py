@@ -9,8 +9,8 @@ import numpy as np
 
 import weft
 from weft.apps.verify.claim import Evidence, at_most, claim, evidence, exactly, true
-from weft.apps.verify.tools import Array, gap, rng, same_bits
-from weft.graph.tree import flatten, tree_map
+from weft.apps.verify.tools import Array, drawn, gap, rng, same_bits
+from weft.graph.tree import flatten
 
 nn = weft.nn
 
@@ -18,13 +18,9 @@ _INPUTS, _WIDTHS = 4, (5, 3)
 
 
 def _network() -> tuple[Any, Any]:
-    """Return a network of two hidden layers, and its parameters.
-
-    All of them are drawn: biases begin with 0, and then nobody misses them.
-    """
+    """Return a network of two hidden layers, and its parameters."""
     network = nn.mlp(_WIDTHS, ["tanh", "relu"], nn.Gaussian())
-    stated, draw = network.init(seed=3, in_features=_INPUTS, dtype="float64"), rng(3)
-    return network, tree_map(lambda v: draw.normal(size=v.shape), stated)
+    return network, drawn(network.init(seed=3, in_features=_INPUTS))
 
 
 def _given(network: Any, values: Any, x: Any, rows: Array) -> tuple[Any, Any]:
