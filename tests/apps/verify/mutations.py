@@ -20,8 +20,8 @@ from weft.apps import verify
 from weft.curvature import estimates, lanczos
 from weft.differentiate import numeric, reverse, second
 from weft.graph.tree import tree_map
+from weft.nn import diagram, pairing
 from weft.nn import network as networks
-from weft.nn import pairing
 from weft.ops import OPS
 from weft.ops.record import Derivative
 
@@ -198,6 +198,14 @@ def _dearer(cost: Callable[..., Any]) -> Callable[..., Any]:
     return apply
 
 
+def _quadratic(cost: Callable[..., Any]) -> Callable[..., Any]:
+    def apply(*args: Any, n: int, **sizes: Any) -> Any:
+        found = cost(*args, n=n, **sizes)
+        return replace(found, flops=found.flops * n)
+
+    return apply
+
+
 def _rounded(compile: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(compile)
     def apply(*args: Any, memory: int | None = None, **more: Any) -> Any:
@@ -292,14 +300,14 @@ MUTATIONS = (
     Mutation(
         "square: value 1 % off", "S6", partial(value, "square", lambda x: 1.01 * x * x)
     ),
-    Mutation("tanh: slope 1 % off", "S57 S63 S69 S73 S79", partial(scaled, "tanh")),
+    Mutation("tanh: slope 1 % off", "S40 S57 S63 S69 S73 S79", partial(scaled, "tanh")),
     Mutation("tanh: forward mode off", "S58 S79 S83", partial(scaled, "tanh", "jvp")),
     Mutation(
         "tanh: reverse mode off", "S58 S72 S77 S82", partial(scaled, "tanh", "vjp")
     ),
     Mutation(
         "tanh: NumPy and machine code differ",
-        "S64",
+        "S32 S40 S64",
         partial(value, "tanh", lambda x: 1.001 * np.tanh(x)),
     ),
     Mutation("abs: slope 1 % off", "S72 S73", partial(scaled, "abs")),
@@ -320,7 +328,7 @@ MUTATIONS = (
     ),
     Mutation(
         "relu: slope at 0 is that on the right",
-        "S8",
+        "S8 S34",
         lambda: changed(OPS["relu"], derivative=OPS["relu"].right),
     ),
     Mutation(
@@ -525,6 +533,62 @@ MUTATIONS = (
         "weights of rows are forgotten",
         "S12",
         _on(networks, weighted_mean=lambda values, weight: weft.mean(values)),
+    ),
+    Mutation(
+        "layers come in the opposite order",
+        "S1 S44",
+        _on(nn.Network, body=property(lambda n: nn.Sequential(*n.layers[::-1]))),
+    ),
+    Mutation(
+        "a graph may feed back",
+        "S1",
+        _on(weft, from_json=lambda text: None),
+    ),
+    Mutation(
+        "each unit is drawn with one arrow",
+        "S10",
+        lambda: changed(diagram, _mixes=lambda *_: False),
+    ),
+    Mutation(
+        "an affine map forgets its bias",
+        "S43",
+        _on(nn.Affine, __call__=lambda self, params, x, mode: (x @ params["W"], {})),
+    ),
+    Mutation(
+        "hidden units forget their bias",
+        "S12 S32 S44",
+        _on(nn.HiddenUnit, preactivation=lambda self, params, x: x @ params["W"]),
+    ),
+    Mutation(
+        "output units forget their bias",
+        "S1 S12 S20",
+        _on(nn.OutputUnit, raw=lambda self, params, h: h @ params["W"]),
+    ),
+    Mutation(
+        "a map of low rank is twice as large",
+        "S43",
+        _on(
+            nn.LowRankAffine,
+            __call__=lambda self, params, x, mode: (
+                2 * (x @ params["U"]) @ params["V"] + params["b"],
+                {},
+            ),
+        ),
+    ),
+    Mutation(
+        "the cost is a sum over the rows",
+        "S12 S14",
+        _on(networks, weighted_mean=lambda values, weight: weft.sum(values)),
+    ),
+    Mutation(
+        "the work grows with the square of the rows",
+        "S14",
+        lambda: changed(weft, cost=_quadratic(weft.cost)),
+    ),
+    Mutation(
+        "where is no spelling of a kink",
+        "S34",
+        lambda: changed(OPS["where"], spelling=None),
     ),
     # Data.
     Mutation("XOR is AND", "S5", _on(verify.xor, built_in=_and_table)),

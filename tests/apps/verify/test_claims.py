@@ -137,7 +137,8 @@ def test_the_chapter_is_whole() -> None:
     for c in CHECKED:
         assert c.slide
         assert c.statement.endswith(".")
-    asked = {*range(5, 10), *range(18, 31), *range(57, 85)}
+    asked = {1, *range(5, 11), 12, 14, *range(18, 31), 32, 34, 40, 43, 44}
+    asked |= {*range(57, 85)}
     assert {c.number for c in CHECKED} >= asked
     assert {c.number for c in STILL_OPEN} == {c.number for c in CLAIMS if not c.check}
 

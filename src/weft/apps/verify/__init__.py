@@ -20,7 +20,9 @@ from weft.apps.verify import (
     automatic,
     chain_rule,
     costs,
+    hidden_units,
     layers,
+    networks,
     output_units,
     saturation,
     second_order,
@@ -64,10 +66,12 @@ SECTIONS = (
 CLAIMS: tuple[Claim, ...] = tuple(
     sorted(
         (
+            *networks.CLAIMS,
             *xor.CLAIMS,
             *costs.CLAIMS,
             *output_units.CLAIMS,
             *saturation.CLAIMS,
+            *hidden_units.CLAIMS,
             *chain_rule.CLAIMS,
             *algorithms.CLAIMS,
             *layers.CLAIMS,

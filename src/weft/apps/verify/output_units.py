@@ -19,6 +19,7 @@ from weft.apps.verify.claim import (
 from weft.apps.verify.tools import (
     Array,
     built,
+    drawn,
     exact,
     exact_cross_entropy,
     exact_softplus,
@@ -103,7 +104,7 @@ def sigmoid() -> Evidence:
     sigmoid of its raw output, and of no other number.
     """
     network = nn.mlp([5], "tanh", nn.Bernoulli())
-    values = network.init(seed=0, in_features=3, dtype="float64")
+    values = drawn(network.init(seed=0, in_features=3))
     params = weft.graph.tree.tree_map(weft.constant, values)
     x = weft.input("x", ("n", 3), "float64")
     rows = rng().normal(size=(50, 3)) * 20

@@ -17,6 +17,7 @@ import numpy as np
 
 import weft
 from weft.apps.verify.claim import NotBuiltError
+from weft.graph.tree import tree_map
 
 Array = np.ndarray[Any, Any]
 _DIGITS = 50
@@ -64,6 +65,20 @@ def built(name: str, parameter: str = "") -> Any:
 def rng(seed: int = 0) -> np.random.Generator:
     """Return a source of numbers that are the same every time."""
     return np.random.default_rng(seed)
+
+
+def drawn(values: Any, seed: int = 0) -> Any:
+    """Return random numbers in the shapes of a network's values.
+
+    Biases begin with 0, and a check with those would not miss them.
+
+    Examples
+    --------
+    >>> drawn({"b": np.zeros(2)})["b"].shape
+    (2,)
+    """
+    draw = rng(seed)
+    return tree_map(lambda value: draw.normal(size=value.shape), values)
 
 
 def gap(a: Any, b: Any) -> float:
