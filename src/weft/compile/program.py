@@ -196,10 +196,11 @@ def plan(
     """
     nodes, structure = flatten(outputs)
     updates, state = dict(updates or {}), dict(state or {})
-    if isinstance(inputs, Node):
+    alone: Any = inputs
+    if isinstance(alone, Node):
         raise GraphError(
-            f"the inputs are a list of leaves: [{inputs.params.get('name', 'x')}], not "
-            f"{describe(inputs)} alone{place()}"
+            f"the inputs are a list of leaves: [{alone.params.get('name', 'x')}], not "
+            f"{describe(alone)} alone{place()}"
         )
     given = tuple(inputs)
     _check_leaves(given, INPUT, "input: list weft.input leaves")
