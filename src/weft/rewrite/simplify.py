@@ -46,10 +46,14 @@ def settle(
         If the phases undo each other's work.
     """
     nodes, phases = list(outputs), list(phases)
+    # What each phase has left behind: there it has nothing more to do.
+    left: list[list[Node]] = [[] for _ in phases]
     try:
         for _ in range(_TURNS):
-            before, nodes = nodes, rewrite(nodes, phases, trace)
-            if nodes == before:
+            for k, phase in enumerate(phases):
+                if left[k] != nodes:
+                    nodes = left[k] = rewrite(nodes, [phase], trace)
+            if all(found == nodes for found in left):
                 return nodes
     finally:
         forget()
