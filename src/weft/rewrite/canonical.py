@@ -9,18 +9,20 @@ The phase ends: signs and constants move only towards the outputs, views towards
 leaves, where each move removes one of them or leaves one fewer on its way.
 """
 
+from dataclasses import replace
 from math import frexp
 
 from weft.graph.dim import Dim, Size, same_size
 from weft.graph.leaf import Leaf, constant
 from weft.graph.node import Node, intern
 from weft.graph.walk import topological
-from weft.ops.arithmetic import add, multiply, subtract
+from weft.ops.arithmetic import multiply, subtract
 from weft.ops.index import take_along_axis
 from weft.ops.record import Op
 from weft.ops.reduce import sum as sum_over
 from weft.ops.structure import Piece, broadcast_to, concatenate, expand_dims, reshape
 from weft.rewrite.facts import DEPTH, exponential, positive, simplex, uniform
+from weft.rewrite.fast import negative_term
 from weft.rewrite.rule import Rule, rule
 from weft.rewrite.views import simple, viewed, viewed_axis
 
@@ -63,16 +65,8 @@ def odd(node: Node) -> Node | None:
     return -intern(node.op, node.inputs[0].inputs, node.params)
 
 
-@rule("add", "subtract", of=("negative",))
-def term_with_sign(node: Node) -> Node | None:
-    """``x + (-y) -> x - y``, ``(-x) + y -> y - x``, ``x - (-y) -> x + y``, exact."""
-    x, y = node.inputs
-    adds = node.op.name == "add"
-    if y.op.name == "negative":
-        return intern(subtract if adds else add, (x, y.inputs[0]), {})
-    if adds:
-        return intern(subtract, (y, x.inputs[0]), {})
-    return None
+# The identity of the fast phase; here a trace tells it by a name of its own.
+term_with_sign = replace(negative_term, name="term_with_sign")
 
 
 @rule("negative", of=("subtract",))

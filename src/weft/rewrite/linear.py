@@ -24,6 +24,7 @@ from weft.ops.structure import reshape
 from weft.rewrite.facts import DEPTH, normal, uniform
 from weft.rewrite.views import (
     VIEWS,
+    as_node,
     reduced,
     row_of,
     select_again,
@@ -384,12 +385,12 @@ def _take_softmax(rest: Form, atom: Node, parts: _Parts, depth: int) -> None:
     if c and beside(z, atom) and (t := ratio(rest, form)) and t * c < 0:
         amount = t if abs(t) <= abs(c) else -c
         remove(rest, plus(form, {atom: -1.0}, 1, depth), amount)
-        parts.append((amount, _node(log_softmax(z, axes[0]))))
+        parts.append((amount, as_node(log_softmax(z, axes[0]))))
     for part in list(rest):
         c, t = rest.get(atom, 0), rest.get(part, 0)
         if c * t < 0 and (path := chosen_beside(part, atom)):
             amount = t if abs(t) <= abs(c) else -c
-            whole = _node(log_softmax(z, axes[0]))
+            whole = as_node(log_softmax(z, axes[0]))
             remove(rest, {part: 1.0, atom: -1.0}, amount)
             parts.append((amount, select_again(path, whole)))
 
@@ -439,7 +440,7 @@ def _take_softplus(rest: Form, atom: Node, parts: _Parts, depth: int) -> None:
     y = -ratio(rest, form) / c
     if 0 < y <= 1:
         remove(rest, plus({atom: 1.0}, form, -y, depth), c)
-        mirrored = _node(softplus(negated(a, depth)))
+        mirrored = as_node(softplus(negated(a, depth)))
         if y < 1:
             parts.append((c * (1 - y), atom))
         parts.append((c * y, mirrored))
@@ -448,7 +449,7 @@ def _take_softplus(rest: Form, atom: Node, parts: _Parts, depth: int) -> None:
         share = cofactor(part, a)
         if share is not None and rest.get(part, 0) == -c:
             remove(rest, {atom: 1.0, part: -1.0}, c)
-            mirrored = _node(softplus(negated(a, depth)))
+            mirrored = as_node(softplus(negated(a, depth)))
             parts.append((c, (1 - share) * atom + share * mirrored))
             return
 
@@ -483,8 +484,3 @@ def remove(rest: Form, form: Form, amount: float) -> None:
             rest[atom] = left
         else:
             rest.pop(atom, None)
-
-
-def _node(value: object) -> Node:
-    assert isinstance(value, Node)
-    return value

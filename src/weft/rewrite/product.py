@@ -41,7 +41,7 @@ from weft.rewrite.linear import (
     sp,
     times,
 )
-from weft.rewrite.views import VIEWS, reduced, row_of, select_again, viewed
+from weft.rewrite.views import VIEWS, as_node, reduced, row_of, select_again, viewed
 
 # What softmax and sigmoid weigh, which are safe, and exponentials, which are not.
 _SAFE, _BARE = 1, 2
@@ -165,10 +165,10 @@ def _raised(c: float, exponent: float) -> float:
 
 def _power(node: Node, k: float) -> Node:
     if k == 2:
-        return _node(square(node))
+        return as_node(square(node))
     if k == 0.5:
-        return _node(sqrt(node))
-    return _node(power(node, int(k) if k == int(k) else k))
+        return as_node(sqrt(node))
+    return as_node(power(node, int(k) if k == int(k) else k))
 
 
 def _product(factors: Iterable[Node]) -> Node | None:
@@ -200,7 +200,7 @@ def _exponentials(
             if found_below and not _covered(bare({atom: 1.0}), allowed):
                 weight += UNSAFE
     if rest:
-        above.append(_node(exp(plain(rest, dtype))))
+        above.append(as_node(exp(plain(rest, dtype))))
         weight += _BARE + sum(map(is_total, rest))
         if not _covered(bare(rest), allowed):
             weight += UNSAFE
@@ -247,11 +247,11 @@ def _softmax_in(rest: Form, atom: Node, sign: int) -> Node | None:
     (z,), axes = atom.inputs, atom.params["axis"]
     if beside(z, atom) and ratio(rest, linear(z)) * sign >= 1:
         remove(rest, plus(linear(z), {atom: -1.0}), sign)
-        return _node(softmax(z, axes[0]))
+        return as_node(softmax(z, axes[0]))
     for part, c in rest.items():
         if c * sign >= 1 and (path := chosen_beside(part, atom)):
             remove(rest, {part: 1.0, atom: -1.0}, sign)
-            return select_again(path, _node(softmax(z, axes[0])))
+            return select_again(path, as_node(softmax(z, axes[0])))
     return None
 
 
@@ -267,8 +267,8 @@ def _sigmoids_in(rest: Form, atom: Node) -> tuple[list[Node], list[Node]]:
     forward = int(min(max(given, 0), size))
     remove(rest, {atom: -1.0}, c)
     remove(rest, form, sign * forward)
-    factors = [_node(sigmoid(a))] * forward
-    factors += [_node(sigmoid(negated(a)))] * (size - forward)
+    factors = [as_node(sigmoid(a))] * forward
+    factors += [as_node(sigmoid(negated(a)))] * (size - forward)
     return (factors, []) if sign > 0 else ([], factors)
 
 
@@ -476,8 +476,3 @@ def forget() -> None:
     read.cache_clear()
     linear.cache_clear()
     facts.forget()
-
-
-def _node(value: object) -> Node:
-    assert isinstance(value, Node)
-    return value

@@ -96,7 +96,9 @@ def simplify(nodes: Any, trace: bool = False) -> Any:
     Named rules in three phases: *canonical* gives one spelling to what has many,
     *stable* computes the same number without overflow, underflow or cancellation,
     *fast* spares work. The derivative of what is returned is the derivative of what
-    was given, so it does not matter whether `grad` comes before or after.
+    was given. `grad` may come before or after where the cost is a likelihood; other
+    costs of a softmax written out are better simplified first, since less of it is
+    recognised in the gradient.
 
     What is stated of an input is taken as given: with ``simplex=-1`` its sum is 1, a
     constant, so derivatives with respect to that input are those on the simplex.

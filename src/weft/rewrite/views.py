@@ -125,19 +125,20 @@ def simple(node: Node) -> Node:
         return x if x.dtype == node.dtype else node
     if name == "transpose" and x.op.name == "take_along_axis":
         axis = node.params["axes"].index(x.params["axis"])
-        parts = [simple(_node(transpose(i, node.params["axes"]))) for i in x.inputs]
+        parts = [simple(as_node(transpose(i, node.params["axes"]))) for i in x.inputs]
         return intern(x.op, tuple(parts), {"axis": axis})
     if name == "transpose" and x.op.name == "transpose":
         first, second = x.params["axes"], node.params["axes"]
-        return _node(transpose(x.inputs[0], [first[a] for a in second]))
+        return as_node(transpose(x.inputs[0], [first[a] for a in second]))
     if name == "reshape":
         if x.op.name == "reshape" and same_size(x.inputs[0].shape, node.shape):
-            return _node(reshape(x.inputs[0], node.shape))
-        return _node(reshape(x, node.shape))
+            return as_node(reshape(x.inputs[0], node.shape))
+        return as_node(reshape(x, node.shape))
     return node
 
 
-def _node(value: Any) -> Node:
+def as_node(value: Any) -> Node:
+    """Return what an op made of nodes: ops are typed for arrays as well."""
     assert isinstance(value, Node)
     return value
 
@@ -230,4 +231,4 @@ def select_again(path: list[Node], whole: Node) -> Node:
 
 def reduced(op: str, x: Node, axes: tuple[int, ...], keepdims: bool) -> Node:
     """Return the reduction of `x` called `op`."""
-    return _node(OPS[op](x, axis=axes, keepdims=keepdims))
+    return as_node(OPS[op](x, axis=axes, keepdims=keepdims))
